@@ -1,0 +1,74 @@
+/** Every error of ours: a class by blame, a stable `code`, listed in docs/errors.md. */
+
+/** What is known of a message whose `send` was rejected (D-30). */
+export type Outcome = 'not-taken' | 'unknown' | 'handled';
+
+export abstract class RserpoolError extends Error {
+  /** Stable; programs may depend on it. */
+  abstract readonly code: string;
+
+  constructor(message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = new.target.name;
+  }
+}
+
+/** Our caller's mistake: a wrong option, handle, URL or call. Thrown or rejected at once, nothing has been done. */
+export class UsageError extends RserpoolError {
+  constructor(readonly code: UsageErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+  }
+}
+export type UsageErrorCode =
+  | 'INVALID_OPTION' | 'INVALID_URL' | 'INVALID_HANDLE' | 'INVALID_DATA' | 'ALREADY_REGISTERED' | 'CLOSED'
+  | 'MESSAGE_TOO_LARGE' | 'COOKIE_TOO_LARGE' | 'STATELESS_SERVICE' | 'NOT_IN_HANDLER' | 'INVALID_STATE';
+
+/** The network's failure: a link that could not be made, or that broke. */
+export class TransportError extends RserpoolError {
+  constructor(readonly code: TransportErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+  }
+}
+export type TransportErrorCode =
+  | 'CONNECT_FAILED' | 'CONNECT_TIMEOUT' | 'ADDRESS_IN_USE' | 'LISTEN_FAILED' | 'LOOKUP_FAILED' | 'LINK_LOST' | 'LINK_CLOSED' | 'SILENCE'
+  | 'PEER_MISBEHAVED' | 'TOO_MANY_LINKS' | 'IDLE_LINK' | 'QUEUE_OVERFLOW';
+
+/** A mapping or transport that cannot do what was asked; the session lives on. */
+export class FeatureUnavailableError extends RserpoolError {
+  readonly code = 'FEATURE_UNAVAILABLE';
+  constructor(readonly feature: string, readonly mapping: string, options?: { cause?: unknown }) {
+    super(`${feature} is not available with ${mapping}`, options);
+  }
+}
+
+/** No registrar could be reached within the bound. */
+export class NoRegistrarError extends RserpoolError {
+  readonly code = 'NO_REGISTRAR';
+}
+
+/** A registrar answered that nobody serves this pool handle (RFC 5354 §3.12, cause 0x9). */
+export class UnknownPoolHandleError extends RserpoolError {
+  readonly code = 'UNKNOWN_POOL_HANDLE';
+  constructor(readonly poolHandle: string, options?: { cause?: unknown }) {
+    super(`no pool element serves the pool handle ${JSON.stringify(poolHandle)}`, options);
+  }
+}
+
+/** A registrar refused a registration (R flag), or none accepted it in MAX-REG-ATTEMPT attempts. */
+export class RegistrationError extends RserpoolError {
+  constructor(readonly code: 'REGISTRATION_REJECTED' | 'REGISTRATION_FAILED', message: string, options?: { cause?: unknown }) {
+    super(message, options);
+  }
+}
+
+/** A session's or a message's failure; `outcome` says what is known of the message (D-30). */
+export class SessionError extends RserpoolError {
+  readonly outcome: Outcome;
+  constructor(readonly code: SessionErrorCode, message: string, options?: { cause?: unknown; outcome?: Outcome }) {
+    super(message, options);
+    this.outcome = options?.outcome ?? 'unknown';
+  }
+}
+export type SessionErrorCode =
+  | 'SESSION_CLOSED' | 'SESSION_FAILED' | 'FAILOVER_FAILED' | 'POISONED_MESSAGE' | 'HANDLER_FAILED' | 'COOKIE_OVERDUE' | 'COOKIE_REFUSED'
+  | 'OUTPUT_LIMIT' | 'MESSAGE_EXPIRED' | 'MESSAGE_ABORTED' | 'MESSAGE_LOST' | 'PEER_MISBEHAVED' | 'DRAIN_TIMEOUT';

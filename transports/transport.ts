@@ -1,0 +1,87 @@
+import type { Milliseconds } from '../environment.js';
+import type { TransportError } from '../errors.js';
+import type { Framing } from '../wire/framer.js';
+
+/** The contract of a transport; test/transports/compliance.ts is its definition. A transport knows frames, never messages. */
+
+/** `tcp://host:port`, `memory://host:port`; IPv6 hosts in brackets. Port 0 asks for a free one when listening. */
+export type TransportAddress = string;
+
+/** What the owner of a link is told. Calls come one at a time, never from inside a call of the link's own methods. */
+export interface LinkHandler {
+  /** Connected (a link that connects only; an accepted one is up from the start). */
+  up?(): void;
+  /** A whole frame, `bytes[start, end)`. The bytes belong to the link: what is kept beyond this call is copied (D-22). */
+  frame(bytes: Buffer, start: number, end: number): void;
+  /** The frames of one chunk have all been handed over: the time to copy what is kept of them. */
+  chunkEnd?(): void;
+  /** This turn's write is about to be made: the last moment to add frames to it. */
+  beforeWrite?(): void;
+  /** The queue has fallen below its mark after `send` returned false. */
+  drain?(): void;
+  /** The last call, exactly once: the link is gone. LINK_CLOSED when either side closed it in order. */
+  down(reason: TransportError): void;
+}
+
+/** A reliable, ordered path of whole frames to one peer. */
+export interface Link {
+  readonly local: TransportAddress;
+  readonly peer: TransportAddress;
+  /** `clock.now()` when bytes last came (or when it came up). */
+  readonly lastHeard: Milliseconds;
+  /** `clock.now()` when bytes last went out. */
+  readonly lastSent: Milliseconds;
+  /** Bytes that wait to be written. */
+  readonly queued: number;
+  /** Queues a frame; frames of one turn go out in one write. The bytes are the link's from here on.
+   *  @returns false when the queue is above its mark: wait for `drain`. After `down` frames are dropped. */
+  send(frame: Uint8Array): boolean;
+  /** Room for a frame of `length` bytes inside the outgoing buffer: fill `bytes[offset, offset + length)` at once, before anything
+   *  else is sent. Spares small frames an allocation and a copy; same promise as `send`. */
+  reserve(length: number): { readonly bytes: Buffer; readonly offset: number };
+  /** Asks for this turn's write, with its `beforeWrite`, also where nothing is queued yet. */
+  flushSoon(): void;
+  /** Stops or resumes reading, so that a peer that sends too much is held by its own window. */
+  pause(): void;
+  resume(): void;
+  /** Writes what is queued, then closes; `down` with LINK_CLOSED follows, within a bound even where the peer never reads. */
+  close(): void;
+  /** Ends the link at once; what is queued is lost. `down(reason)` follows. */
+  destroy(reason: TransportError): void;
+}
+
+export interface LinkOptions {
+  readonly framing: Framing;
+  /** Bytes queued above which `send` returns false. Default 256 KiB. */
+  readonly highWaterMark?: number;
+  /** Bytes queued above which the link is destroyed with QUEUE_OVERFLOW. Default none. */
+  readonly maxQueued?: number;
+  /** Time for a begun frame to become whole before the link is destroyed with IDLE_LINK (slow loris). Default none. */
+  readonly frameTimeout?: Milliseconds;
+}
+export interface ConnectOptions extends LinkOptions {
+  /** Default 1 s. */
+  readonly connectTimeout?: Milliseconds;
+}
+export interface ListenOptions extends LinkOptions {
+  /** Links at once; more are closed at once with TOO_MANY_LINKS in the log. Default 10 000. */
+  readonly maxLinks?: number;
+  /** Time for an accepted link's first whole frame before it is destroyed with IDLE_LINK. Default none. */
+  readonly firstFrameTimeout?: Milliseconds;
+}
+
+export interface Listener {
+  /** With the port that was given. */
+  readonly address: TransportAddress;
+  /** Stops accepting; links that are up stay. */
+  close(): Promise<void>;
+}
+
+export interface Transport {
+  /** The URL schemes it serves, e.g. `['tcp']`. */
+  readonly schemes: readonly string[];
+  /** Never throws for the network's failures: they come as `down`. */
+  connect(address: TransportAddress, handler: LinkHandler, options: ConnectOptions): Link;
+  /** Rejects with a TransportError (ADDRESS_IN_USE, LISTEN_FAILED). `accept` gives the handler of each new link. */
+  listen(address: TransportAddress, accept: (link: Link) => LinkHandler, options: ListenOptions): Promise<Listener>;
+}
