@@ -1,3 +1,6 @@
+import { padded, readU16 } from './bytes.js';
+import { WireError } from './error.js';
+
 /** How a stream is cut into frames: the length of a frame, read from its first `headerLength` bytes. */
 export interface Framing {
   readonly headerLength: number;
@@ -6,79 +9,87 @@ export interface Framing {
   frameLength(bytes: Uint8Array, offset: number): number;
 }
 
-/** Takes a whole frame, `bytes[start, end)`; the bytes are its own only until it returns. */
+/** ASAP and ENRP messages delimit themselves (RFC 5354 §4): a length of 16 bits without the padding, which is there on a stream. So 64 KiB is the limit. */
+const messages = (protocol: string): Framing => ({
+  headerLength: 4,
+  frameLength: (bytes, offset) => {
+    const length = readU16(bytes, offset + 2);
+    if (length < 4) throw new WireError('LENGTH_OUT_OF_RANGE', offset + 2, `an ${protocol} message of length ${length}; 4 is the least`);
+    return padded(length);
+  },
+});
+export const asapFraming = messages('ASAP');
+export const enrpFraming = messages('ENRP');
+
+/** `bytes[start, end)` is one whole frame; the bytes belong to the framer or to who pushed them: what is kept is copied. */
 export type FrameSink = (bytes: Buffer, start: number, end: number) => void;
 
-/** Cuts one stream into frames. They are handed over as ranges of the chunk they came in; only one that straddles chunks is put together in a buffer
- *  of the framer's. That buffer grows with what has come, not with what a header announces. */
+/** Cuts a stream. Whole frames are handed over as ranges of the chunk; only one that straddles chunks is put together in a buffer of its own. */
 export class Framer {
   readonly #framing: Framing;
-  #held: Buffer = EMPTY;
+  /** The beginning of a frame whose end has not come; grows with what comes, not with what is announced. */
+  #begun = empty;
   #have = 0;
-  #need = 0; // length of the held frame; 0 while its header is not whole
+  /** Its length, 0 while its header is not whole. */
+  #length = 0;
 
   constructor(framing: Framing) {
     this.#framing = framing;
   }
 
-  /** Bytes of a frame that has begun and is not whole. */
-  get partial(): number {
+  /** Bytes of a frame that has begun: 0 between frames. */
+  get pending(): number {
     return this.#have;
   }
 
-  /** @throws what `frameLength` or the sink throws; the framer is of no use afterwards. */
+  /** @throws WireError when the stream cannot be cut any further; the frames before that have been handed over. */
   push(chunk: Buffer, sink: FrameSink): void {
-    const framing = this.#framing;
-    const headerLength = framing.headerLength;
-    const end = chunk.length;
-    let offset = this.#have === 0 ? 0 : this.#complete(chunk, sink);
-    while (end - offset >= headerLength) {
-      const length = framing.frameLength(chunk, offset);
-      if (length > end - offset) {
-        this.#need = length;
-        break;
-      }
-      sink(chunk, offset, offset + length);
-      offset += length;
+    const { headerLength } = this.#framing;
+    let offset = this.#have > 0 ? this.#resume(chunk, sink) : 0;
+    while (chunk.length - offset >= headerLength) {
+      const end = offset + this.#framing.frameLength(chunk, offset);
+      if (end > chunk.length) break;
+      const start = offset;
+      offset = end;
+      sink(chunk, start, end);
     }
-    if (offset < end) this.#hold(chunk, offset, end);
+    if (offset < chunk.length) this.#keep(chunk, offset, chunk.length);
   }
 
-  /** Goes on with the held frame. @returns where in the chunk the next one starts. */
-  #complete(chunk: Buffer, sink: FrameSink): number {
+  /** Goes on with the frame that has begun. @returns where it ended in `chunk`. */
+  #resume(chunk: Buffer, sink: FrameSink): number {
+    const { headerLength } = this.#framing;
     let offset = 0;
-    if (this.#need === 0) {
-      offset = Math.min(this.#framing.headerLength - this.#have, chunk.length);
-      this.#hold(chunk, 0, offset);
-      if (this.#have < this.#framing.headerLength) return offset;
-      this.#need = this.#framing.frameLength(this.#held, 0);
+    if (this.#length === 0) {
+      offset = Math.min(Math.max(headerLength - this.#have, 0), chunk.length);
+      this.#keep(chunk, 0, offset);
+      if (this.#have < headerLength) return offset;
+      this.#length = this.#framing.frameLength(this.#begun, 0);
     }
-    const end = Math.min(offset + this.#need - this.#have, chunk.length);
-    this.#hold(chunk, offset, end);
-    if (this.#have === this.#need) this.#release(sink);
+    const end = Math.min(offset + this.#length - this.#have, chunk.length);
+    this.#keep(chunk, offset, end);
+    if (this.#have === this.#length) this.#complete(sink);
     return end;
   }
 
-  #hold(chunk: Buffer, start: number, end: number): void {
-    const have = this.#have + end - start;
-    if (have > this.#held.length) {
-      const grown = Buffer.allocUnsafe(Math.max(have, Math.min(2 * have, this.#need), this.#framing.headerLength));
-      this.#held.copy(grown, 0, 0, this.#have);
-      this.#held = grown;
-    }
-    chunk.copy(this.#held, this.#have, start, end);
-    this.#have = have;
+  #complete(sink: FrameSink): void {
+    const frame = this.#begun;
+    const length = this.#have;
+    this.#begun = empty;
+    this.#have = this.#length = 0;
+    sink(frame, 0, length);
   }
 
-  #release(sink: FrameSink): void {
-    const bytes = this.#held;
-    const length = this.#need;
-    this.#have = 0;
-    this.#need = 0;
-    if (bytes.length > LARGE) this.#held = EMPTY;
-    sink(bytes, 0, length);
+  #keep(chunk: Buffer, start: number, end: number): void {
+    const need = this.#have + end - start;
+    if (need > this.#begun.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(need, this.#begun.length * 2, 64));
+      this.#begun.copy(larger, 0, 0, this.#have);
+      this.#begun = larger;
+    }
+    chunk.copy(this.#begun, this.#have, start, end);
+    this.#have = need;
   }
 }
 
-const EMPTY = Buffer.alloc(0);
-const LARGE = 4096;
+const empty = Buffer.alloc(0);

@@ -1,0 +1,11 @@
+export { asap, decodeAsap, encodeAsap, type AsapMessage, type AsapMessageName, type AsapMessageOf } from './asap.js';
+export { causeCode, causes, type Cause, type CauseName, type CauseOf, type UnknownCause } from './causes.js';
+export { decodeEnrp, encodeEnrp, enrp, type EnrpMessage, type EnrpMessageName, type EnrpMessageOf } from './enrp.js';
+export { WireError, type WireErrorCode } from './error.js';
+export { asapFraming, enrpFraming, Framer, type FrameSink, type Framing } from './framer.js';
+export { encodeParameter, type Codec, type Decoded } from './message.js';
+export { encodeCauses, encodePolicy, encodePoolElement, encodePoolHandle } from './encoded.js';
+export type { Generation, PoolElement, ServerInformation } from './parameters.js';
+export { policies, type Policy, type PolicyName, type PolicyOf, type UnknownPolicy } from './policies.js';
+export { poolHandleBytes, poolHandleFromKey, poolHandleKey, poolHandleText } from './pool-handle.js';
+export type { ControlTransport, TransportParameter } from './transport-parameters.js';
