@@ -19,7 +19,8 @@ export interface LinkHandler {
   beforeWrite?(): void;
   /** The queue has fallen below its mark after `send` returned false. */
   drain?(): void;
-  /** The last call, exactly once: the link is gone. LINK_CLOSED when either side closed it in order. */
+  /** The last call, exactly once: the link is gone. LINK_CLOSED when either side closed it in order; a process that is killed looks the same when the
+   *  system closes its sockets between two frames. */
   down(reason: TransportError): void;
 }
 
@@ -33,6 +34,8 @@ export interface Link {
   readonly lastSent: Milliseconds;
   /** Bytes that wait to be written. */
   readonly queued: number;
+  /** False from the moment the queue passes its mark until `drain`: what `send` returned last, for those who use `reserve`. */
+  readonly writable: boolean;
   /** Queues a frame; frames of one turn go out in one write. The bytes are the link's from here on.
    *  @returns false when the queue is above its mark: wait for `drain`. After `down` frames are dropped. */
   send(frame: Uint8Array): boolean;
@@ -41,10 +44,10 @@ export interface Link {
   reserve(length: number): { readonly bytes: Buffer; readonly offset: number };
   /** Asks for this turn's write, with its `beforeWrite`, also where nothing is queued yet. */
   flushSoon(): void;
-  /** Stops or resumes reading, so that a peer that sends too much is held by its own window. */
+  /** Stops or resumes reading, so that a peer that sends too much is held by its own window. Frames of the chunk at hand still come. */
   pause(): void;
   resume(): void;
-  /** Writes what is queued, then closes; `down` with LINK_CLOSED follows, within a bound even where the peer never reads. */
+  /** Writes what is queued, then closes; `down` with LINK_CLOSED follows, within a bound even where the peer never reads. No frame comes after this call. */
   close(): void;
   /** Ends the link at once; what is queued is lost. `down(reason)` follows. */
   destroy(reason: TransportError): void;
