@@ -232,7 +232,7 @@ export class SocketLink implements Link {
 
   /** One timer at most, whatever the number of frames: it looks at the frame that is incomplete when it expires. */
   #watchFrame(timeout: Milliseconds): void {
-    if (this.#state !== 'up' || this.#framer.partial === 0) {
+    if (this.#state !== 'up' || this.#framer.pending === 0) {
       this.#begunAt = undefined;
       return;
     }
@@ -299,7 +299,7 @@ export class SocketLink implements Link {
   /** The peer sends no more; what is queued for it may still be written. */
   #ended(): void {
     if (this.#state !== 'up') return;
-    const reason = this.#framer.partial > 0
+    const reason = this.#framer.pending > 0
       ? new TransportError('LINK_LOST', `the link with ${this.peer} ended within a frame`)
       : new TransportError('LINK_CLOSED', `${this.peer} closed the link`);
     this.#flush();

@@ -16,15 +16,15 @@ const frame = (length: number, fill: number): Buffer => {
   return bytes;
 };
 
-const collect = (chunks: readonly Buffer[]): Buffer[] => {
+const collect = (chunks: readonly Buffer[]): string[] => {
   const framer = new Framer(framing);
-  const frames: Buffer[] = [];
+  const frames: string[] = [];
   for (const chunk of chunks) {
     const own = Buffer.from(chunk);
-    framer.push(own, (bytes, start, end) => frames.push(Buffer.from(bytes.subarray(start, end))));
+    framer.push(own, (bytes, start, end) => frames.push(bytes.toString('latin1', start, end)));
     own.fill(0xee); // a chunk may be read into again once push has returned
   }
-  expect(framer.partial).toBe(0);
+  expect(framer.pending).toBe(0);
   return frames;
 };
 
@@ -36,7 +36,7 @@ describe('framer', () => {
   const stream = Buffer.concat(frames);
 
   it.each([stream.length, Math.ceil(stream.length / 2), 4096, 1000, 7, 3, 2, 1])('gives the same frames from chunks of %i bytes', (size) => {
-    expect(collect(split(stream, size))).toEqual(frames);
+    expect(collect(split(stream, size))).toEqual(frames.map((each) => each.toString('latin1')));
   });
 
   it('hands a frame that is whole in its chunk over as a range of that chunk', () => {
@@ -49,7 +49,7 @@ describe('framer', () => {
   it('says how much of a begun frame it holds', () => {
     const framer = new Framer(framing);
     framer.push(frame(100, 1).subarray(0, 30), () => undefined);
-    expect(framer.partial).toBe(30);
+    expect(framer.pending).toBe(30);
   });
 
   it('gives what frameLength throws, whether the header is in one chunk or in two', () => {
