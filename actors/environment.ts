@@ -1,0 +1,44 @@
+import { lookup } from 'node:dns/promises';
+import { silentLogger, type Clock, type Logger, type Random } from '../environment.js';
+import { FeatureUnavailableError, UsageError } from '../errors.js';
+import { nodeClock, nodeNetwork, nodeRandom } from '../transports/node.js';
+import { createTcpTransport } from '../transports/tcp.js';
+import type { Transport } from '../transports/transport.js';
+
+/** The world an actor lives in. Tests give one of their own; everybody else has Node.js's. */
+export interface ActorEnvironment {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** @throws UsageError INVALID_URL for a scheme nobody serves; FeatureUnavailableError for one that is planned. */
+  transports(scheme: string): Transport;
+  /** The IP addresses of a host name, at least one; an IP address is its own. Rejects where there are none. */
+  lookUp(host: string): Promise<readonly string[]>;
+}
+
+export interface EnvironmentOptions {
+  readonly logger?: Logger | undefined;
+}
+
+/** `node:net`, the monotonic clock and the system's randomness. */
+export function nodeEnvironment({ logger = silentLogger }: EnvironmentOptions = {}): ActorEnvironment {
+  const transports = transportsBySchemes([createTcpTransport({ network: nodeNetwork, clock: nodeClock, logger })]);
+  return { clock: nodeClock, random: nodeRandom, logger, transports, lookUp };
+}
+
+/** Finds a transport by the scheme of an address. */
+export function transportsBySchemes(transports: readonly Transport[]): ActorEnvironment['transports'] {
+  const bySchemes = new Map(transports.flatMap((transport) => transport.schemes.map((scheme) => [scheme, transport] as const)));
+  return (scheme) => {
+    const transport = bySchemes.get(scheme);
+    if (transport !== undefined) return transport;
+    if (PLANNED.includes(scheme)) throw new FeatureUnavailableError(`the transport ${scheme}`, 'this release');
+    throw new UsageError('INVALID_URL', `no transport serves ${scheme}://; there are ${[...bySchemes.keys()].join(', ')}`);
+  };
+}
+
+export const schemeOf = (address: string): string => address.slice(0, Math.max(0, address.indexOf('://')));
+
+const PLANNED: readonly string[] = ['tls', 'sctp', 'sctp+udp'];
+
+const lookUp = async (host: string): Promise<readonly string[]> => (await lookup(host, { all: true })).map(({ address }) => address);
