@@ -1,13 +1,13 @@
 import { createNanoEvents, type Unsubscribe } from 'nanoevents';
 import type { Logger } from '../environment.js';
 
-/** The arguments of each event. */
-export type EventMap = Record<string, (...args: never[]) => unknown>;
+/** A listener's signature for each event. */
+export type EventMap<Events> = { readonly [E in keyof Events]: (...args: never[]) => unknown };
 export type { Unsubscribe };
 
 /** A typed emitter whose listeners cannot hurt the one that emits: what they throw goes to the logger, and nowhere else. */
-export class Emitter<Events extends EventMap> {
-  readonly #events = createNanoEvents<Events>();
+export class Emitter<Events extends EventMap<Events>> {
+  readonly #events = createNanoEvents<Events & Record<string, never>>() as unknown as NanoEmitter<Events>;
   constructor(readonly logger: Logger) {}
 
   on<E extends keyof Events>(event: E, listener: Events[E]): Unsubscribe { return this.#events.on(event, listener); }
@@ -34,3 +34,9 @@ export function guard(logger: Logger, what: string, run: () => unknown): void {
 }
 
 const none: readonly never[] = [];
+
+/** nanoevents' emitter, for event maps that are interfaces. */
+interface NanoEmitter<Events> {
+  readonly events: { readonly [E in keyof Events]?: Events[E][] };
+  on<E extends keyof Events>(event: E, listener: Events[E]): Unsubscribe;
+}

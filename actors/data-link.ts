@@ -1,0 +1,237 @@
+import { createActor, type Actor } from 'xstate';
+import type { Milliseconds } from '../environment.js';
+import { TransportError } from '../errors.js';
+import { linkMachine } from '../machines/link.js';
+import type { Timers } from '../machines/timers.js';
+import type { LoopMonitor } from '../transports/loop-monitor.js';
+import type { Link, LinkHandler } from '../transports/transport.js';
+import { decodeFrame, encodeFrame, MAGIC, mapping, offsets, readU32, VERSION, type Frame } from '../wire/mapping.js';
+import type { ActorEnvironment } from './environment.js';
+
+/** A session as its link sees it: frames come by its number on that link. */
+export interface LinkSession {
+  /** `bytes[start, end)` is a frame of this session; its type is `bytes[start + 4]`. */
+  frame(bytes: Buffer, start: number, end: number): void;
+  /** The chunk's turn ends: what is kept of its frames is copied (D-22). */
+  own(): void;
+  /** This turn's write is about to be made (D-10). */
+  commit(): void;
+  /** The link has room again, or the poll phase is over. */
+  pump(): void;
+  /** The link is gone; the last call. */
+  linkDown(reason: TransportError): void;
+  /** Set by the link while the session waits for `own`. */
+  touched?: boolean;
+}
+
+/** What the two ends of a link do differently. */
+export interface DataLinkOwner {
+  readonly environment: ActorEnvironment;
+  readonly timers: Timers;
+  readonly monitor: LoopMonitor;
+  /** The interval of heartbeats that keeps the process below 2000 a second (D-28). */
+  heartbeatInterval(): Milliseconds;
+  /** A frame of a session that the link does not have: OPEN at a pool element; late frames of an old half are dropped. */
+  stranger(link: DataLink, frame: Frame): void;
+  up?(link: DataLink): void;
+  down(link: DataLink, reason: TransportError): void;
+}
+
+/** One connection that carries sessions: greets, beats, judges silence (machines/link.ts), and hands frames to the sessions by number. */
+export class DataLink implements LinkHandler {
+  readonly actor: Actor<typeof linkMachine>;
+  readonly sessions = new Map<number, LinkSession>();
+  readonly #owner: DataLinkOwner;
+  #link: Link | undefined;
+  #touched: LinkSession[] = [];
+  #dirty: LinkSession[] = [];
+  #lastNumber = 0;
+  #greeted = false;
+  #isUp = false;
+  #heardAt: Milliseconds;
+  #peerHeartbeat = 0;
+  #patience = 0;
+  #nonce = 0;
+  #nonceAt: Milliseconds = 0;
+  /** Smoothed round-trip time and its variation, milliseconds (RFC 6298). */
+  #rtt: { smoothed: number; variation: number } | undefined;
+  #proof: { nonce: number; heard: () => void } | undefined;
+  #rotation = 0;
+
+  constructor(owner: DataLinkOwner) {
+    this.#owner = owner;
+    this.#heardAt = owner.monitor.activeNow();
+    this.actor = createActor(linkMachine, {
+      clock: owner.environment.clock,
+      input: {
+        connect: owner.timers.connectTimeout,
+        heartbeat: () => owner.heartbeatInterval(),
+        silence: () => Math.max(owner.timers.silence, this.#patience, 5 * this.#peerHeartbeat),
+        quiet: () => this.#quiet(),
+      },
+    });
+    this.actor.subscribe({ error: (error) => { this.destroy(new TransportError('LINK_LOST', 'the link failed', { cause: error })); } });
+    this.actor.on('order.greet', () => { this.#greet(); });
+    this.actor.on('order.heartbeat', () => { this.#heartbeat(); });
+    this.actor.on('order.heartbeatIfQuiet', () => { if (this.#link && owner.environment.clock.now() - this.#link.lastSent >= owner.heartbeatInterval() * 0.9) this.#heartbeat(); });
+    this.actor.on('order.awaitPoll', () => { owner.environment.clock.defer(() => { this.actor.send({ type: 'poll.done' }); }); });
+    this.actor.on('order.giveUp', ({ reason }) => { this.#giveUp(reason); });
+    this.actor.start();
+  }
+
+  /** Binds the link to its connection; one that was accepted is up at once. */
+  attach(link: Link, isUp: boolean): this {
+    this.#link = link;
+    if (isUp) this.up();
+    return this;
+  }
+
+  get isUp(): boolean { return this.#isUp; }
+  get peer(): string { return this.#link?.peer ?? ''; }
+  get congested(): boolean { return this.#link !== undefined && !this.#link.writable; }
+  /** Milliseconds; undefined until measured. `rto` as RFC 6298 computes it, without its lower bound. */
+  get roundTrip(): { rtt: number; rto: number } | undefined {
+    return this.#rtt && { rtt: this.#rtt.smoothed, rto: this.#rtt.smoothed + 4 * this.#rtt.variation };
+  }
+
+  // ---- for the sessions
+
+  nextNumber(): number { return ++this.#lastNumber; }
+  reserve(length: number): { readonly bytes: Buffer; readonly offset: number } { return this.#link!.reserve(length); }
+
+  /** The session has something to commit before this turn's write. */
+  commitSoon(session: LinkSession): void {
+    this.#dirty.push(session);
+    this.#link?.flushSoon();
+  }
+
+  /** Bears at least this silence from now on (D-17). */
+  tolerate(silence: Milliseconds): void { this.#patience = Math.max(this.#patience, silence); }
+  /** Asks the peer for a sign of life now (D-19). */
+  probe(): void { this.actor.send({ type: 'probe' }); }
+
+  /** Calls `heard` when the peer has answered a heartbeat sent now, so has read what we sent before and we what it did (D-29). */
+  prove(heard: () => void): void {
+    this.#heartbeat();
+    this.#proof = { nonce: this.#nonce, heard };
+  }
+
+  close(): void { this.#link?.close(); }
+  destroy(reason: TransportError): void { this.#link?.destroy(reason); }
+
+  // ---- LinkHandler
+
+  up(): void {
+    this.#isUp = true;
+    this.#heardAt = this.#owner.monitor.activeNow();
+    this.actor.send({ type: 'transport.up' });
+    this.#owner.up?.(this);
+  }
+
+  frame(bytes: Buffer, start: number, end: number): void {
+    const session = this.sessions.get(readU32(bytes, start + 8));
+    if (session === undefined || !this.#greeted || bytes[start + 4]! >= mapping.HEARTBEAT.type) return this.#other(bytes, start, end);
+    if (session.touched !== true) { session.touched = true; this.#touched.push(session); }
+    session.frame(bytes, start, end);
+  }
+
+  chunkEnd(): void {
+    this.#heardAt = this.#owner.monitor.activeNow();
+    const touched = this.#touched;
+    for (const session of touched) { session.touched = false; session.own(); }
+    touched.length = 0;
+  }
+
+  beforeWrite(): void {
+    const dirty = this.#dirty;
+    if (dirty.length === 0) return;
+    this.#dirty = [];
+    for (const session of dirty) session.commit();
+  }
+
+  /** Each time another session comes first: the link is shared (D-21). */
+  drain(): void {
+    const sessions = [...this.sessions.values()];
+    const first = this.#rotation++ % Math.max(1, sessions.length);
+    for (let i = 0; i < sessions.length && !this.congested; i++) sessions[(first + i) % sessions.length]!.pump();
+  }
+
+  down(reason: TransportError): void {
+    this.#isUp = false;
+    this.actor.send({ type: 'transport.down' });
+    const sessions = [...this.sessions.values()];
+    this.sessions.clear();
+    this.#owner.down(this, reason);
+    for (const session of sessions) session.linkDown(reason);
+  }
+
+  // ---- below
+
+  #other(bytes: Buffer, start: number, end: number): void {
+    const frame = decodeFrame(bytes, start, end);
+    if (!this.#greeted && frame.type !== 'VERSION') return this.#misbehaved('its first frame is not VERSION');
+    switch (frame.type) {
+      case 'VERSION': return this.#greetedBy(frame);
+      case 'HEARTBEAT': this.#peerHeartbeat = frame.interval; return this.#write(encodeFrame({ type: 'HEARTBEAT_ACK', session: 0, nonce: frame.nonce }));
+      case 'HEARTBEAT_ACK': return this.#acknowledged(frame.nonce);
+      default: return this.#owner.stranger(this, frame);
+    }
+  }
+
+  #greetedBy(frame: Frame<'VERSION'>): void {
+    if (frame.magic !== MAGIC) return this.#misbehaved('it does not speak the TCP mapping');
+    if (frame.lowest > VERSION) return this.#misbehaved(`it speaks version ${frame.lowest} and later of the mapping; we speak ${VERSION}`);
+    this.#greeted = true;
+    this.#peerHeartbeat = frame.heartbeat;
+  }
+
+  #greet(): void {
+    const { timers } = this.#owner;
+    this.#write(encodeFrame({ type: 'VERSION', session: 0, magic: MAGIC, version: VERSION, lowest: VERSION, features: 0, heartbeat: Math.round(this.#owner.heartbeatInterval()), silence: Math.min(0xffff, timers.silence) }));
+  }
+
+  #heartbeat(): void {
+    this.#nonce = (this.#nonce + 1) >>> 0;
+    this.#nonceAt = this.#owner.environment.clock.now();
+    this.#write(encodeFrame({ type: 'HEARTBEAT', session: 0, nonce: this.#nonce, interval: Math.round(this.#owner.heartbeatInterval()) }));
+  }
+
+  #acknowledged(nonce: number): void {
+    if (nonce === this.#nonce) this.#measure(this.#owner.environment.clock.now() - this.#nonceAt);
+    if (!this.#proof || ((nonce - this.#proof.nonce) | 0) < 0) return;
+    const { heard } = this.#proof;
+    this.#proof = undefined;
+    heard();
+  }
+
+  #measure(sample: Milliseconds): void {
+    if (!this.#rtt) { this.#rtt = { smoothed: sample, variation: sample / 2 }; return; }
+    this.#rtt.variation += (Math.abs(this.#rtt.smoothed - sample) - this.#rtt.variation) / 4;
+    this.#rtt.smoothed += (sample - this.#rtt.smoothed) / 8;
+  }
+
+  /** Chunks without a whole frame are life too; `lastHeard` knows them, but not our own loop's lag. */
+  #quiet(): Milliseconds {
+    const active = this.#owner.monitor.activeNow() - this.#heardAt;
+    return this.#link ? Math.min(active, this.#owner.environment.clock.now() - this.#link.lastHeard) : active;
+  }
+
+  #giveUp(reason: 'CONNECT_TIMEOUT' | 'SILENCE'): void {
+    const what = reason === 'SILENCE' ? `${this.peer} has been silent for ${Math.round(this.#quiet())} ms` : `${this.peer} did not answer in ${this.#owner.timers.connectTimeout} ms`;
+    this.destroy(new TransportError(reason, what));
+  }
+
+  #misbehaved(how: string): void {
+    this.#owner.environment.logger.warn({ peer: this.peer }, `the peer misbehaves: ${how}`);
+    this.destroy(new TransportError('PEER_MISBEHAVED', `${this.peer}: ${how}`));
+  }
+
+  #write(frame: Buffer): void {
+    if (!this.#link) return;
+    const { bytes, offset } = this.#link.reserve(frame.length);
+    bytes.set(frame, offset);
+  }
+}
+
+/** Where the payload protocol id of a DATA frame lies: ASAP's belong to the control channel. */
+export const ppidOf = (bytes: Buffer, start: number): number => readU32(bytes, start + offsets.DATA.ppid);

@@ -1,0 +1,133 @@
+import { Pacer } from '../delivery/pacer.js';
+import { deliveryModes } from '../delivery/modes.js';
+import type { Milliseconds } from '../environment.js';
+import { TransportError, UsageError } from '../errors.js';
+import type { Timers } from '../machines/timers.js';
+import { LoopMonitor } from '../transports/loop-monitor.js';
+import { formatAddress } from '../transports/address.js';
+import type { PoolElement } from '../wire/index.js';
+import { mappingFraming, type Frame } from '../wire/mapping.js';
+import { DataLink, type DataLinkOwner } from './data-link.js';
+import type { ActorEnvironment } from './environment.js';
+import type { PoolView } from './pool.js';
+import { Service, type ServiceSetup, type SharedPlane } from './service.js';
+import { Session, type SessionOptions } from './session.js';
+
+/** Heartbeats a process sends a second at most (D-28). */
+const MAX_HEARTBEATS = 2000;
+/** A link without sessions is closed after so long. */
+const LINK_IDLE = 5_000;
+
+/** All data channels of a process: one link for each pool element that its sessions use (D-18), and the services it offers. */
+export class DataPlane implements SharedPlane, DataLinkOwner {
+  readonly environment: ActorEnvironment;
+  readonly timers: Timers;
+  readonly pools: PoolView;
+  readonly monitor: LoopMonitor;
+  readonly pacer: Pacer<{ pump(): void }>;
+  readonly #links = new Map<string, DataLink>();
+  readonly #addresses = new Map<DataLink, string>();
+  readonly #sessions = new Set<Session>();
+  readonly #services = new Set<Service>();
+  #linkCount = 0;
+
+  constructor({ environment, pools, timers }: { environment: ActorEnvironment; pools: PoolView; timers: Timers }) {
+    this.environment = environment;
+    this.timers = timers;
+    this.pools = pools;
+    this.monitor = new LoopMonitor(environment.clock);
+    this.pacer = new Pacer(environment.clock);
+  }
+
+  /** Opens a session with the pool of `key`. */
+  async connect(key: string, options: SessionOptions = {}): Promise<Session> {
+    checkSessionOptions(options);
+    const session = new Session(this, key, options);
+    this.#sessions.add(session);
+    return session.open();
+  }
+
+  /** Opens the data channels of a pool element. */
+  async listen(address: string, setup: ServiceSetup): Promise<Service & { readonly address: string }> {
+    const service = new Service(this, setup);
+    const bound = await service.listen(address);
+    this.#services.add(service);
+    return Object.assign(service, { address: bound });
+  }
+
+  /** Ends sessions and services at once. */
+  async close(): Promise<void> {
+    for (const session of [...this.#sessions]) session.destroy();
+    await Promise.all([...this.#services].map((service) => service.close()));
+    for (const link of [...this.#links.values()]) link.close();
+    this.monitor.stop();
+  }
+
+  // ---- for the sessions
+
+  /** The link to a pool element, shared by all sessions of the process. */
+  linkTo(element: PoolElement): DataLink {
+    const address = addressOf(element);
+    const known = this.#links.get(address);
+    if (known) return known;
+    const link = new DataLink(this);
+    this.#links.set(address, link);
+    this.#addresses.set(link, address);
+    this.linkOpened();
+    const transport = this.environment.transports('tcp');
+    return link.attach(transport.connect(address, link, { framing: mappingFraming, connectTimeout: this.timers.connectTimeout }), false);
+  }
+
+  /** Once for each pool element and failure, however many sessions it had (D-18). */
+  report(key: string, peIdentifier: number): void { this.pools.reportUnreachable(key, peIdentifier); }
+
+  sessionLeft(link: DataLink): void {
+    if (link.sessions.size > 0 || !link.isUp) return;
+    this.environment.clock.setTimeout(() => { if (link.sessions.size === 0) link.close(); }, LINK_IDLE);
+  }
+
+  sessionOver(session: Session): void { this.#sessions.delete(session); }
+
+  /** Word from elsewhere that a pool element is gone: only makes us ask it (D-19). */
+  probe(element: PoolElement): void { this.#links.get(addressOf(element))?.probe(); }
+
+  // ---- SharedPlane
+
+  heartbeatInterval(): Milliseconds { return Math.max(this.timers.heartbeat, (this.#linkCount * 1000) / MAX_HEARTBEATS); }
+  linkOpened(): void { this.#linkCount++; }
+  linkClosed(): void { this.#linkCount--; }
+
+  // ---- DataLinkOwner
+
+  up(link: DataLink): void { for (const session of [...link.sessions.values()]) if (session instanceof Session) session.linkUp(); }
+
+  down(link: DataLink, _reason: TransportError): void {
+    const address = this.#addresses.get(link);
+    if (address !== undefined && this.#links.get(address) === link) this.#links.delete(address);
+    if (this.#addresses.delete(link)) this.linkClosed();
+  }
+
+  stranger(_link: DataLink, _frame: Frame): void { /* a late frame of a half that has left (D-14), or a business card */ }
+}
+
+function addressOf({ userTransport }: PoolElement): string {
+  if (userTransport.transport !== 'tcp') throw new UsageError('INVALID_URL', `a data channel over ${userTransport.transport} is not possible here`);
+  return formatAddress('tcp', userTransport.addresses[0] ?? '', userTransport.port);
+}
+
+const known = new Set(['deliveryMode', 'onFailover', 'window', 'openTimeout', 'failoverTimeout', 'signal']);
+
+/** @throws UsageError INVALID_OPTION. */
+export function checkSessionOptions(options: SessionOptions): void {
+  for (const name of Object.keys(options)) if (!known.has(name)) throw new UsageError('INVALID_OPTION', `connect has no option ${name}; there are ${[...known].join(', ')}`);
+  const { deliveryMode, onFailover, window, openTimeout, failoverTimeout } = options;
+  if (deliveryMode !== undefined && !deliveryModes.includes(deliveryMode)) throw new UsageError('INVALID_OPTION', `deliveryMode is one of ${deliveryModes.join(', ')}`);
+  if (onFailover !== undefined && typeof onFailover !== 'function') throw new UsageError('INVALID_OPTION', 'onFailover is a function');
+  for (const [name, value] of Object.entries(window ?? {})) {
+    if (name !== 'messages' && name !== 'bytes') throw new UsageError('INVALID_OPTION', `window has no option ${name}`);
+    if (!Number.isSafeInteger(value) || value < 1 || value > 2 ** 30) throw new UsageError('INVALID_OPTION', `window.${name} is a whole number from 1 to 2^30`);
+  }
+  for (const [name, value] of Object.entries({ openTimeout, failoverTimeout })) {
+    if (value !== undefined && !(typeof value === 'number' && value > 0 && value < 2 ** 31)) throw new UsageError('INVALID_OPTION', `${name} is a number of milliseconds above 0`);
+  }
+}

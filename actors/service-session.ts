@@ -1,0 +1,255 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { createActor, type Actor } from 'xstate';
+import type { DeliveryMode } from '../delivery/modes.js';
+import type { Incoming } from '../delivery/incoming.js';
+import type { Port } from '../delivery/port.js';
+import { ServiceHalf, type ServiceHalfOwner } from '../delivery/service-half.js';
+import { SessionError, TransportError, UsageError, type RserpoolError } from '../errors.js';
+import { serviceMachine } from '../machines/service.js';
+import { decodeAsap, encodeAsap } from '../wire/index.js';
+import { ASAP_PPID, closeCodes, mapping, offsets, readU32, type CloseCode, type Frame } from '../wire/mapping.js';
+import { decodeSnapshot, encodeSnapshot } from '../wire/snapshot.js';
+import { ppidOf, type DataLink, type LinkSession } from './data-link.js';
+import { deliveryModes } from '../delivery/modes.js';
+import { Emitter, type Unsubscribe } from './emitter.js';
+import type { Service } from './service.js';
+
+/** What a `'data'` listener at the service learns of a message, and how it answers it. */
+export type ServiceMessageInfo = Pick<Incoming, 'id' | 'ppid' | 'stream' | 'recovery' | 'ackWanted' | 'reply' | 'ack'>;
+
+export interface ServiceSessionEvents {
+  /** A message of the pool user. One at a time and in order; a promise that is returned is awaited (D-5). One that throws or rejects ends
+   *  this instance of the session: the message is tried at another pool element once (D-17). */
+  data: (data: Buffer, info: ServiceMessageInfo) => void | PromiseLike<void>;
+  /** COOKIE_INDICATION: the session comes from another pool element; handled to its end before any data. */
+  cookie: (cookie: Buffer) => void | PromiseLike<void>;
+  /** This instance is over: the pool user closed, left, or died. */
+  closed: (reason: string) => void;
+  error: (error: RserpoolError) => void;
+}
+
+/** Whose message is being handled, in its asynchronous context (D-9). */
+const handling = new AsyncLocalStorage<Incoming>();
+
+/** A session at its pool element, in one epoch: what `onSession` is given. */
+export class ServiceSession implements LinkSession, Port, ServiceHalfOwner {
+  /** The statechart (machines/service.ts). */
+  readonly actor: Actor<typeof serviceMachine>;
+  /** Of the session, hexadecimal; the same at every pool element. */
+  readonly id: string;
+  readonly epoch: number;
+  readonly deliveryMode: DeliveryMode;
+  readonly half: ServiceHalf;
+  touched?: boolean;
+  readonly #service: Service;
+  readonly #link: DataLink;
+  readonly #number: number;
+  readonly #events: Emitter<ServiceSessionEvents>;
+  readonly #predecessor: ServiceSession | undefined;
+  #abort: AbortController | undefined;
+  /** A listener has returned a promise (or is declared async): handlers run in their own asynchronous context. */
+  #isAsync = false;
+  /** The handler that turned out to be asynchronous only when it returned: sends while it runs are its own. */
+  #surprise: Incoming | undefined;
+  #commitDue = false;
+
+  constructor(service: Service, link: DataLink, open: Frame<'OPEN'>, predecessor: ServiceSession | undefined) {
+    this.#service = service;
+    this.#link = link;
+    this.#number = open.session;
+    this.#predecessor = predecessor;
+    this.id = open.sessionId.toString('hex');
+    this.epoch = open.epoch;
+    this.deliveryMode = deliveryModes[open.mode] ?? 'at-least-once';
+    this.#events = new Emitter(service.logger);
+    this.half = new ServiceHalf(this, {
+      sessionId: this.id, epoch: open.epoch, mode: this.deliveryMode, session: open.session, credit: open.credit,
+      windowMessages: open.windowMessages, windowBytes: open.windowBytes,
+      outputCommit: service.options.outputCommit, concurrency: service.options.concurrency,
+    }, this);
+    this.actor = this.#createActor();
+  }
+
+  /** Apart from the constructor: the owner knows the session before anything happens. */
+  start(): void { this.actor.start(); }
+
+  // ---- the API
+
+  get poolHandle(): string { return this.#service.poolHandle; }
+  /** Address of the pool user's end of the link. */
+  get peer(): string { return this.#link.peer; }
+  /** Aborted when this instance of the session ends: work for it is in vain. */
+  get signal(): AbortSignal {
+    this.#abort ??= new AbortController();
+    if (this.half.isEnded) this.#abort.abort();
+    return this.#abort.signal;
+  }
+
+  on<E extends keyof ServiceSessionEvents>(event: E, listener: ServiceSessionEvents[E]): Unsubscribe {
+    if (event === 'data' && listener.constructor.name === 'AsyncFunction') this.#isAsync = true;
+    return this.#events.on(event, listener);
+  }
+
+  /** In a handler: a reply to its message (D-9). Elsewhere: an unprompted message, which waits for the next cookie; at-most-once where the
+   *  service has no `snapshot` (D-12). Resolves when the link has room. */
+  send(data: Uint8Array | string, options: { ppid?: number } = {}): Promise<void> {
+    checkData(data);
+    const incoming = this.#handled();
+    return incoming ? incoming.reply(data, options) : this.half.sendUnprompted(data, options.ppid ?? 0);
+  }
+
+  /** SET_COOKIE: the state of the session after the handler in progress, or after the last one (D-7). At most 65 000 bytes.
+   *  @throws UsageError COOKIE_TOO_LARGE, STATELESS_SERVICE. */
+  setCookie(cookie: Uint8Array | string): void {
+    checkData(cookie);
+    this.half.setCookie(cookie, this.#handled());
+  }
+
+  /** Ends the session for the pool user too. */
+  close(): void { this.half.close('NORMAL', 'closed by the service'); }
+
+  // ---- LinkSession
+
+  frame(bytes: Buffer, start: number, end: number): void {
+    switch (bytes[start + 4]) {
+      case mapping.DATA.type:
+        if (ppidOf(bytes, start) === ASAP_PPID) this.#control(bytes.subarray(start + offsets.DATA.tail, end)); else this.half.onData(bytes, start, end);
+        return;
+      case mapping.WINDOW.type: return this.half.onWindow(bytes, start);
+      case mapping.CLOSE.type: return this.half.end(codeName(readU32(bytes, start + offsets.CLOSE.code)), 'closed by the pool user');
+      default: return this.half.close('PROTOCOL_ERROR', `frame type ${bytes[start + 4] ?? 0} does not go to a pool element`);
+    }
+  }
+
+  own(): void { this.half.own(); }
+  commit(): void { this.#commitDue = false; this.half.commit(); }
+  pump(): void { this.half.output.pump(); this.half.pump(); }
+  linkDown(reason: TransportError): void { this.half.end('NORMAL', reason.message, reason); }
+
+  // ---- Port
+
+  reserve(length: number): { readonly bytes: Buffer; readonly offset: number } { return this.#link.reserve(length); }
+  get congested(): boolean { return this.#link.congested; }
+  flushSoon(): void {
+    if (this.#commitDue) return;
+    this.#commitDue = true;
+    this.#link.commitSoon(this);
+  }
+
+  // ---- ServiceHalfOwner
+
+  get snapshot(): (() => Uint8Array | undefined) | undefined {
+    const { snapshot } = this.#service.options;
+    return snapshot && (() => snapshot(this));
+  }
+
+  mayRun(): boolean { return this.#service.pacer.mayRun(this); }
+
+  handle(incoming: Incoming): void | PromiseLike<void> {
+    const listeners = this.#events.listeners('data');
+    if (this.#isAsync) return handling.run(incoming, callAll, listeners, incoming);
+    const result = callAll(listeners, incoming);
+    if (result === undefined) return undefined;
+    this.#isAsync = true;
+    this.#surprise = incoming;
+    return result;
+  }
+
+  async restore(cookie: Buffer): Promise<void> { for (const listener of this.#events.listeners('cookie')) await listener(cookie); }
+
+  verify(_cookie: Buffer, snapshot: Uint8Array | undefined): { covered: number } | undefined {
+    if (!snapshot) return undefined;
+    const { sessionId, covered } = decodeSnapshot(snapshot);
+    if (Buffer.from(sessionId).toString('hex') !== this.id) throw new SessionError('COOKIE_REFUSED', 'the cookie belongs to another session', { outcome: 'not-taken' });
+    return { covered };
+  }
+
+  encodeCookie(cookie: Buffer, covered: number, outputs: number): Uint8Array {
+    return encodeAsap({ type: 'ASAP_COOKIE', cookie, snapshot: encodeSnapshot({ sessionId: Buffer.from(this.id, 'hex'), epoch: this.epoch, covered, outputs }) });
+  }
+
+  ended(code: CloseCode, reason: string, cause?: unknown): void {
+    this.#link.sessions.delete(this.#number);
+    this.#abort?.abort();
+    this.#service.left(this);
+    if (code !== 'NORMAL' && code !== 'GOING_AWAY') this.#complain(code, reason, cause);
+    this.#events.emit('closed', reason);
+    if (this.actor.getSnapshot().status === 'active') this.actor.send({ type: 'session.ended' });
+  }
+
+  // ---- below
+
+  #createActor(): Actor<typeof serviceMachine> {
+    const { timers, environment } = this.#service;
+    const actor = createActor(serviceMachine, {
+      clock: environment.clock,
+      input: { hasPredecessor: this.#predecessor !== undefined, timers: { handler: timers.cookieHandlerTimeout, cookieHandler: timers.cookieHandlerTimeout } },
+    });
+    actor.subscribe({ error: (error) => { this.half.close('PROTOCOL_ERROR', 'the session failed', error); } });
+    actor.on('order.endPredecessor', () => { void this.#endPredecessor(); });
+    actor.on('order.introduce', () => { void this.#introduce(); });
+    actor.on('order.restore', () => { void this.#restoreCookie(); });
+    actor.on('order.serve', () => { this.half.serve(); });
+    actor.on('order.drain', () => { void this.half.drain(); });
+    actor.on('order.refuse', ({ code, reason }) => { this.half.close(code, reason); });
+    return actor;
+  }
+
+  async #endPredecessor(): Promise<void> {
+    this.#predecessor?.half.end('NORMAL', 'the session was opened anew');
+    await this.#predecessor?.half.settled();
+    this.actor.send({ type: 'predecessor.settled' });
+  }
+
+  async #introduce(): Promise<void> {
+    try {
+      await this.#service.onSession(this);
+    } catch (error) {
+      this.#service.logger.error({ err: error, session: this.id }, 'onSession failed');
+      this.actor.send({ type: 'session.failed' });
+      return;
+    }
+    const stateful = this.#events.listeners('cookie').length > 0 || this.#service.options.snapshot !== undefined;
+    this.half.accept(stateful);
+    this.actor.send({ type: 'session.ready', stateful, echo: this.half.hasEcho });
+  }
+
+  async #restoreCookie(): Promise<void> {
+    try {
+      await this.half.restore();
+      this.actor.send({ type: 'cookie.restored' });
+    } catch (error) {
+      this.#service.logger.error({ err: error, session: this.id }, 'the cookie was not restored');
+      this.actor.send({ type: 'cookie.refused', reason: error instanceof Error ? error.message : String(error) });
+    }
+  }
+
+  #handled(): Incoming | undefined {
+    const incoming = this.half.current ?? handling.getStore() ?? this.#surprise;
+    if (incoming === undefined || incoming.settled || incoming.owner !== this.half) return undefined;
+    return incoming;
+  }
+
+  #control(bytes: Buffer): void {
+    const { message } = decodeAsap(bytes);
+    if (message.type === 'ASAP_COOKIE_ECHO') this.half.onEcho(Buffer.from(message.cookie), message.snapshot && Buffer.from(message.snapshot));
+  }
+
+  #complain(code: CloseCode, reason: string, cause: unknown): void {
+    const error = new SessionError(code === 'OUTPUT_LIMIT' ? 'OUTPUT_LIMIT' : code === 'COOKIE_REFUSED' ? 'COOKIE_REFUSED' : code === 'HANDLER_FAILED' ? 'HANDLER_FAILED' : 'SESSION_FAILED', reason, { cause });
+    if (!this.#events.emit('error', error)) this.#service.logger.error({ err: error, session: this.id }, 'a session has ended');
+  }
+}
+
+/** @returns a promise where a listener gave one; all listeners are called, the first failure counts. */
+function callAll(listeners: readonly ServiceSessionEvents['data'][], incoming: Incoming): void | PromiseLike<void> {
+  if (listeners.length === 1) return listeners[0]!(incoming.payload, incoming);
+  const results = listeners.map((listener) => listener(incoming.payload, incoming)).filter((result) => result !== undefined);
+  return results.length === 0 ? undefined : Promise.all(results).then(() => undefined);
+}
+
+function checkData(data: unknown): void {
+  if (typeof data !== 'string' && !(data instanceof Uint8Array)) throw new UsageError('INVALID_DATA', `data is a string or Uint8Array, not ${typeof data}`);
+}
+
+export const codeName = (code: number): CloseCode => (Object.entries(closeCodes).find(([, value]) => value === code)?.[0] ?? 'PROTOCOL_ERROR') as CloseCode;

@@ -1,0 +1,204 @@
+import { createActor, type Actor } from 'xstate';
+import { Epochs } from '../delivery/epochs.js';
+import type { Pacer } from '../delivery/pacer.js';
+import type { Logger, Milliseconds } from '../environment.js';
+import { UsageError, type TransportError } from '../errors.js';
+import { controlChannelMachine } from '../machines/control-channel.js';
+import type { Timers } from '../machines/timers.js';
+import type { LoopMonitor } from '../transports/loop-monitor.js';
+import type { Listener, TransportAddress } from '../transports/transport.js';
+import { decodeAsap, encodeAsap, type PoolElement } from '../wire/index.js';
+import { ASAP_PPID, closeCodes, encodeFrame, mappingFraming, type CloseCode, type Frame } from '../wire/mapping.js';
+import { writeData, writeFrame } from '../delivery/port.js';
+import { DataLink, type DataLinkOwner } from './data-link.js';
+import { schemeOf, type ActorEnvironment } from './environment.js';
+import { ServiceSession } from './service-session.js';
+
+/** How a service wants to be handed its sessions. */
+export interface ServiceOptions {
+  /** Gives the session's state between handlers: for unprompted messages, for a window half full, once a second, for a drain. Makes the service stateful. */
+  readonly snapshot?: (session: ServiceSession) => Uint8Array | undefined;
+  /** Sessions at once; more are told to go elsewhere. Default no limit. */
+  readonly maxSessions?: number;
+  /** Messages of one session handled at once; stateless services only. Default 1. */
+  readonly concurrency?: number;
+  /** False: replies go to the application as they come, not when their handler has settled (large downloads). Default true. */
+  readonly outputCommit?: boolean;
+}
+
+export interface ServiceSetup {
+  /** As text, for people. */
+  readonly handle: string;
+  readonly handleBytes: Uint8Array;
+  readonly options: ServiceOptions;
+  readonly onSession: (session: ServiceSession) => void | PromiseLike<void>;
+  /** The element as it is registered, for its business card (RFC 5352 §3.9). */
+  readonly element: () => PoolElement | undefined;
+}
+
+/** What all services and sessions of a process share. */
+export interface SharedPlane {
+  readonly environment: ActorEnvironment;
+  readonly timers: Timers;
+  readonly monitor: LoopMonitor;
+  readonly pacer: Pacer<{ pump(): void }>;
+  heartbeatInterval(): Milliseconds;
+  linkOpened(): void;
+  linkClosed(): void;
+}
+
+/** A pool element's data channels: accepts links and sessions, one instance per registration. */
+export class Service implements DataLinkOwner {
+  readonly options: Required<Pick<ServiceOptions, 'concurrency' | 'outputCommit' | 'maxSessions'>> & Pick<ServiceOptions, 'snapshot'>;
+  readonly #plane: SharedPlane;
+  readonly #setup: ServiceSetup;
+  readonly #epochs = new Epochs<ServiceSession>();
+  readonly #sessions = new Set<ServiceSession>();
+  readonly #links = new Map<DataLink, Actor<typeof controlChannelMachine>>();
+  readonly #unsubscribe: () => void;
+  #listener: Listener | undefined;
+  #isDraining = false;
+  #emptied: (() => void) | undefined;
+
+  constructor(plane: SharedPlane, setup: ServiceSetup) {
+    this.#plane = plane;
+    this.#setup = setup;
+    const { concurrency = 1, outputCommit = true, maxSessions = Infinity, snapshot } = setup.options;
+    this.options = { concurrency, outputCommit, maxSessions, ...(snapshot && { snapshot }) };
+    this.#unsubscribe = plane.monitor.onLag((lag) => { if (lag >= plane.timers.silence) this.#holdAll(); });
+  }
+
+  get environment(): ActorEnvironment { return this.#plane.environment; }
+  get timers(): Timers { return this.#plane.timers; }
+  get monitor(): LoopMonitor { return this.#plane.monitor; }
+  get pacer(): Pacer<{ pump(): void }> { return this.#plane.pacer; }
+  get logger(): Logger { return this.#plane.environment.logger; }
+  get poolHandle(): string { return this.#setup.handle; }
+  get sessions(): ReadonlySet<ServiceSession> { return this.#sessions; }
+  heartbeatInterval(): Milliseconds { return this.#plane.heartbeatInterval(); }
+
+  /** @returns the address with the port that was given. */
+  async listen(address: TransportAddress): Promise<TransportAddress> {
+    const transport = this.environment.transports(schemeOf(address));
+    this.#listener = await transport.listen(address, (link) => {
+      const dataLink = new DataLink(this);
+      this.#links.set(dataLink, this.#openControlChannel(dataLink));
+      this.#plane.linkOpened();
+      return dataLink.attach(link, true);
+    }, { framing: mappingFraming, firstFrameTimeout: 5_000, frameTimeout: 10_000, maxQueued: MAX_QUEUED });
+    return this.#listener.address;
+  }
+
+  onSession(session: ServiceSession): void | PromiseLike<void> { return this.#setup.onSession(session); }
+
+  /** Hands every session over: cookie and MOVE (D-27). Resolves when all have left, or after the drain time-out. */
+  async drain(): Promise<void> {
+    this.#isDraining = true;
+    if (this.#sessions.size === 0) return;
+    const empty = new Promise<void>((resolve) => { this.#emptied = resolve; });
+    for (const session of this.#sessions) session.actor.send({ type: 'drain' });
+    const timer = this.environment.clock.setTimeout(() => { this.#emptied?.(); }, this.timers.drainTimeout);
+    await empty;
+    this.environment.clock.clearTimeout(timer);
+  }
+
+  /** Ends what is left, links and listener. */
+  async close(): Promise<void> {
+    this.#isDraining = true;
+    this.#unsubscribe();
+    for (const session of [...this.#sessions]) session.half.close('GOING_AWAY', 'the pool element closes');
+    for (const link of this.#links.keys()) link.close();
+    await this.#listener?.close();
+  }
+
+  // ---- DataLinkOwner
+
+  stranger(link: DataLink, frame: Frame): void {
+    if (frame.type === 'DATA' && frame.session === 0 && frame.ppid === ASAP_PPID) return this.#control(link, frame.tail);
+    if (frame.type !== 'OPEN') return; // a late frame of a session that has left (D-14)
+    const refusal = this.#refusal(frame);
+    if (refusal) return this.#refuse(link, frame, ...refusal);
+    const id = frame.sessionId.toString('hex');
+    const predecessor = this.#epochs.predecessor(id, frame.epoch);
+    if (predecessor === 'stale') return this.#refuse(link, frame, 'STALE_EPOCH', 'a later epoch of this session is here');
+    const session = new ServiceSession(this, link, frame, predecessor);
+    this.#epochs.enter(id, session);
+    this.#sessions.add(session);
+    link.sessions.set(frame.session, session);
+    this.#links.get(link)?.send({ type: 'session.opened' });
+    session.start();
+  }
+
+  down(link: DataLink, _reason: TransportError): void {
+    this.#links.get(link)?.send({ type: 'transport.down' });
+    if (this.#links.delete(link)) this.#plane.linkClosed();
+  }
+
+  // ---- for the sessions
+
+  left(session: ServiceSession): void {
+    this.#epochs.leave(session.id, session);
+    this.#sessions.delete(session);
+    if (this.#sessions.size === 0) this.#emptied?.();
+  }
+
+
+  // ---- below
+
+  /** The control channel of the link as such (session 0): the business card of a pool user that is a pool element too. */
+  #control(link: DataLink, bytes: Buffer): void {
+    const { message } = decodeAsap(bytes);
+    if (message.type === 'ASAP_BUSINESS_CARD') this.#links.get(link)?.send(message);
+  }
+
+  #refusal(frame: Frame<'OPEN'>): [CloseCode, string] | undefined {
+    if (!frame.tail.equals(this.#setup.handleBytes)) return ['NO_SUCH_POOL', `this pool element serves ${this.poolHandle}`];
+    if (this.#isDraining) return ['GOING_AWAY', 'the pool element drains'];
+    if (this.#sessions.size >= this.options.maxSessions) return ['BUSY', `${this.options.maxSessions} sessions are here`];
+    if (frame.mode > 2) return ['PROTOCOL_ERROR', `delivery mode ${frame.mode} is unknown`];
+    return undefined;
+  }
+
+  #refuse(link: DataLink, open: Frame<'OPEN'>, code: CloseCode, reason: string): void {
+    writeFrame(link, encodeFrame({ type: 'REFUSE', session: open.session, code: closeCodes[code], tail: reason }));
+  }
+
+  /** Our own loop stood still for so long that pool users may have left: nothing more is handed to the service until each has been heard (D-29). */
+  #holdAll(): void {
+    for (const session of this.#sessions) session.half.hold();
+    for (const link of this.#links.keys()) link.prove(() => { for (const session of link.sessions.values()) if (session instanceof ServiceSession) session.half.release(); });
+  }
+
+  #openControlChannel(link: DataLink): Actor<typeof controlChannelMachine> {
+    const channel = createActor(controlChannelMachine, { clock: this.environment.clock, input: { isPoolElement: true, cookieInterval: COOKIE_INTERVAL } });
+    channel.subscribe({ error: (error) => { this.logger.error({ err: error }, 'a control channel failed'); } });
+    channel.on('order.sendCard', () => { this.#sendCard(link); });
+    channel.on('order.repeatCookies', () => { this.#repeatCookies(link); });
+    return channel.start();
+  }
+
+  /** A pool element always sends its business card when communication begins (RFC 5352 §3.9). */
+  #sendCard(link: DataLink): void {
+    const element = this.#setup.element();
+    if (!element) return;
+    const card = encodeAsap({ type: 'ASAP_BUSINESS_CARD', poolHandle: this.#setup.handleBytes, failoverOrder: [element] });
+    writeData(link, 0, 0, ASAP_PPID, 0, card);
+  }
+
+  #repeatCookies(link: DataLink): void {
+    for (const session of link.sessions.values()) if (session instanceof ServiceSession && session.half.isUncovered) session.half.takeSnapshot();
+  }
+}
+
+/** A pool user that asks and never reads is let go when so much waits for it. */
+const MAX_QUEUED = 64 * 1024 * 1024;
+const COOKIE_INTERVAL = 1_000;
+
+/** @throws UsageError INVALID_OPTION. */
+export function checkServiceOptions(options: ServiceOptions): void {
+  const { concurrency = 1, maxSessions = Infinity, snapshot } = options;
+  if (!Number.isSafeInteger(concurrency) || concurrency < 1) throw new UsageError('INVALID_OPTION', 'concurrency is a whole number from 1');
+  if (maxSessions !== Infinity && (!Number.isSafeInteger(maxSessions) || maxSessions < 1)) throw new UsageError('INVALID_OPTION', 'maxSessions is a whole number from 1');
+  if (snapshot !== undefined && typeof snapshot !== 'function') throw new UsageError('INVALID_OPTION', 'snapshot is a function');
+  if (concurrency > 1 && snapshot) throw new UsageError('INVALID_OPTION', 'concurrency above 1 is for stateless services: they have no snapshot');
+}

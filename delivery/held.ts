@@ -1,0 +1,54 @@
+/** An output of a pool element that waits to be given to the application (D-10, D-12). */
+export interface Output {
+  /** The request it answers; undefined when unprompted. */
+  readonly request: number | undefined;
+  /** Its place among the replies of its request, or among the unprompted messages of the epoch. */
+  readonly index: number;
+  /** Its number among all outputs of the epoch. */
+  readonly number: number;
+  readonly recovery: boolean;
+  readonly ppid: number;
+  payload: Buffer;
+}
+
+/** Outputs in the order they came, until the cookie (or DONE) that contains them has come; forgotten when the session leaves. */
+export class HeldOutputs {
+  #outputs: Output[] = [];
+  /** Up to here payloads are copies; behind it they are slices of the chunk at hand (D-22). */
+  #owned = 0;
+
+  get isEmpty(): boolean { return this.#outputs.length === 0; }
+
+  hold(output: Output): void { this.#outputs.push(output); }
+
+  /** Gives out, in order, what `isCommitted`. */
+  release(isCommitted: (output: Output) => boolean, give: (output: Output) => void): void {
+    const outputs = this.#outputs;
+    let waiting = 0;
+    let owned = 0;
+    for (let i = 0; i < outputs.length; i++) {
+      const output = outputs[i]!;
+      if (isCommitted(output)) { give(output); continue; }
+      outputs[waiting++] = output;
+      if (i < this.#owned) owned++;
+    }
+    outputs.length = waiting;
+    this.#owned = owned;
+  }
+
+  /** The chunk's turn ends: copies what is still a slice of it. */
+  own(): void {
+    for (; this.#owned < this.#outputs.length; this.#owned++) {
+      const output = this.#outputs[this.#owned]!;
+      output.payload = Buffer.from(output.payload);
+    }
+  }
+
+  /** @returns the bytes that were held. */
+  clear(): number {
+    const bytes = this.#outputs.reduce((sum, output) => sum + output.payload.length, 0);
+    this.#outputs = [];
+    this.#owned = 0;
+    return bytes;
+  }
+}

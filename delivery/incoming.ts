@@ -1,0 +1,39 @@
+/** A message of a pool user at the service, and what its handler may do with it: the `info` of a `'data'` event. */
+export class Incoming {
+  /** Replies given so far. */
+  replies = 0;
+  /** Bytes of reply that the pool user holds for this handler (D-21). */
+  outputBytes = 0;
+  settled = false;
+  /** The cookie its handler set last (D-7). */
+  cookie: Buffer | undefined;
+  /** Why its handler has failed although it settled in order. */
+  failure: Error | undefined;
+
+  constructor(
+    readonly sequence: number,
+    /** Payload protocol id. */
+    readonly ppid: number,
+    /** A message of the failover callback, outside of the sequence (D-15). */
+    readonly recovery: boolean,
+    readonly ackWanted: boolean,
+    readonly payload: Buffer,
+    readonly owner: IncomingOwner,
+  ) {}
+
+  /** Session id and message id, the same in every replay: the key to make effects elsewhere idempotent (D-1). */
+  get id(): string { return `${this.owner.sessionId}:${this.recovery ? 'r' : ''}${this.sequence}`; }
+  /** The TCP mapping has one stream. */
+  get stream(): number { return 0; }
+  /** Answers this message; resolves when the link has room.
+   *  Rejects when the handler has settled, or with OUTPUT_LIMIT above 1 MiB (unless `outputCommit: false`). */
+  reply(data: Uint8Array | string, options: { ppid?: number } = {}): Promise<void> { return this.owner.replyTo(this, data, options.ppid ?? this.ppid); }
+  /** The application's acknowledgement, where the sender asked for it (`ack: true`); else nothing. */
+  ack(): void { if (this.ackWanted) this.owner.acknowledge(this); }
+}
+
+export interface IncomingOwner {
+  readonly sessionId: string;
+  replyTo(incoming: Incoming, data: Uint8Array | string, ppid: number): Promise<void>;
+  acknowledge(incoming: Incoming): void;
+}

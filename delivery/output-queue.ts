@@ -1,0 +1,43 @@
+import { SendCredit } from './credit.js';
+import type { Port } from './port.js';
+
+/** What a pool element's half sends, in one order: written at once while the link has room and the peer has given credit, else queued. */
+export class OutputQueue {
+  readonly credit = new SendCredit();
+  #waiting: { readonly size: number; readonly write: () => void; readonly written: () => void }[] = [];
+
+  constructor(readonly port: Port) {}
+
+  get isEmpty(): boolean { return this.#waiting.length === 0; }
+
+  /** Whether `size` bytes may be written now, without overtaking anything. */
+  get isClear(): boolean { return this.#waiting.length === 0 && !this.port.congested; }
+
+  /** Frames without payload (`size` 0) take no credit but keep their place. */
+  put(size: number, write: () => void): Promise<void> | undefined {
+    if (this.isClear && this.credit.covers(size)) {
+      this.credit.take(size);
+      write();
+      return undefined;
+    }
+    return new Promise((written) => { this.#waiting.push({ size, write, written }); });
+  }
+
+  /** After a grant, or when the link has drained. */
+  pump(): void {
+    let sent = 0;
+    for (const item of this.#waiting) {
+      if (this.port.congested || !this.credit.covers(item.size)) break;
+      this.credit.take(item.size);
+      item.write();
+      item.written();
+      sent++;
+    }
+    if (sent > 0) this.#waiting.splice(0, sent);
+  }
+
+  clear(): void {
+    for (const item of this.#waiting) item.written();
+    this.#waiting = [];
+  }
+}

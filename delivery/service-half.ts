@@ -1,0 +1,386 @@
+import { SessionError, UsageError } from '../errors.js';
+import { ASAP_PPID, closeCodes, encodeFrame, mapping, offsets, readU32, type CloseCode } from '../wire/mapping.js';
+import { DEFAULT_CREDIT, ReceiveCredit } from './credit.js';
+import { Incoming } from './incoming.js';
+import type { DeliveryMode } from './modes.js';
+import { OutputQueue } from './output-queue.js';
+import { writeData, writeFrame, writeReply, writeWord, type Port } from './port.js';
+import { Reassembly } from './reassembly.js';
+import { isAfter } from './serial.js';
+
+/** Output held for one handler at most (D-21). */
+export const OUTPUT_LIMIT = 1024 * 1024;
+/** Bytes of application data in a state cookie at most (D-25). */
+export const MAX_COOKIE = 65_000;
+
+/** What the service and its surroundings do for a half. */
+export interface ServiceHalfOwner {
+  /** Runs the `data` listeners; what they return is awaited (D-5). */
+  handle(incoming: Incoming): void | PromiseLike<void>;
+  /** COOKIE_INDICATION: runs the `cookie` listeners. */
+  restore(cookie: Buffer): void | PromiseLike<void>;
+  /** The service's `snapshot`, where it has one. */
+  readonly snapshot: (() => Uint8Array | undefined) | undefined;
+  /** The cookie as the frames of an ASAP_COOKIE. */
+  encodeCookie(cookie: Buffer, covered: number, outputs: number): Uint8Array;
+  /** What the echoed cookie contains; undefined when it is foreign.
+   *  @throws when it must be refused. */
+  verify(cookie: Buffer, snapshot: Uint8Array | undefined): { covered: number } | undefined;
+  /** Whether another handler may run in this turn (D-5); if not, `half.pump()` is called after the poll phase. */
+  mayRun(half: ServiceHalf): boolean;
+  /** The half is over, by whomsoever; the last call. */
+  ended(code: CloseCode, reason: string, cause?: unknown): void;
+}
+
+export interface ServiceHalfOptions {
+  readonly sessionId: string;
+  readonly epoch: number;
+  readonly mode: DeliveryMode;
+  readonly session: number;
+  readonly credit: number;
+  readonly windowMessages: number;
+  readonly windowBytes: number;
+  readonly outputCommit: boolean;
+  readonly concurrency: number;
+}
+
+interface Echo { readonly cookie: Buffer; readonly snapshot: Uint8Array | undefined }
+interface PendingCookie { readonly bytes: Buffer; readonly covered: number; readonly outputs: number }
+
+const DATA = mapping.DATA.flags;
+const REPLY = mapping.REPLY.flags;
+const resolved = Promise.resolve();
+
+/** The pool element's half of a session in one epoch: mailbox (D-5), cookies (D-7), output commit (D-10 to D-12). */
+export class ServiceHalf {
+  readonly epoch: number;
+  readonly sessionId: string;
+  readonly output: OutputQueue;
+  stateful = false;
+  /** The message whose handler runs right now, on the stack. */
+  current: Incoming | undefined;
+  /** Messages whose handlers have not settled. */
+  readonly running = new Set<Incoming>();
+  #mailbox: Incoming[] = [];
+  #mailboxHead = 0;
+  #echo: Echo | undefined;
+  #state: 'accepting' | 'restoring' | 'serving' | 'held' | 'draining' | 'ended' = 'accepting';
+  #received = 0;
+  #settled = 0;
+  #outputs = 0;
+  #sinceCookie = 0;
+  #bytesSinceCookie = 0;
+  #unpromptedSinceCookie = false;
+  #cookie: PendingCookie | undefined;
+  #done: number | undefined;
+  #idle: (() => void)[] = [];
+  readonly #partial = new Reassembly();
+  readonly #receiveCredit = new ReceiveCredit();
+
+  constructor(readonly port: Port, readonly options: ServiceHalfOptions, readonly owner: ServiceHalfOwner) {
+    this.epoch = options.epoch;
+    this.sessionId = options.sessionId;
+    this.output = new OutputQueue(port);
+    this.output.credit.reset(options.credit);
+  }
+
+  get isEnded(): boolean { return this.#state === 'ended'; }
+  /** The last message whose handler has settled, or that the restored cookie contained. */
+  get settledId(): number { return this.#settled; }
+  get isIdle(): boolean { return this.running.size === 0 && this.#mailboxHead === this.#mailbox.length; }
+  /** There is something that a snapshot taken now would cover. */
+  get isUncovered(): boolean { return this.#sinceCookie > 0 || this.#unpromptedSinceCookie; }
+
+  // ---- opening
+
+  /** `onSession` has settled, so it is known whether the service is stateful (D-6). */
+  accept(stateful: boolean): void {
+    if (this.#state !== 'accepting') return;
+    this.stateful = stateful;
+    writeFrame(this.port, encodeFrame({ type: 'ACCEPT', session: this.options.session, stateful, streaming: !this.options.outputCommit, credit: this.#receiveCredit.total }));
+    this.port.flushSoon();
+    this.#state = 'restoring';
+  }
+
+  /** ASAP_COOKIE_ECHO: comes before any data (RFC 5352 §3.8). */
+  onEcho(cookie: Buffer, snapshot: Uint8Array | undefined): void {
+    if (this.#state === 'accepting' && this.#received === 0) this.#echo ??= { cookie, snapshot };
+  }
+
+  get hasEcho(): boolean { return this.#echo !== undefined; }
+
+  /** COOKIE_INDICATION, handled to its end before any data (D-13); what it contains is settled. */
+  async restore(): Promise<void> {
+    if (!this.#echo) return;
+    this.#settled = this.owner.verify(this.#echo.cookie, this.#echo.snapshot)?.covered ?? 0;
+    await this.owner.restore(this.#echo.cookie);
+  }
+
+  /** Hands the mailbox to the service. */
+  serve(): void {
+    if (this.#state !== 'restoring') return;
+    this.#state = 'serving';
+    this.pump();
+  }
+
+  // ---- what comes
+
+  onData(bytes: Buffer, start: number, end: number): void {
+    if (this.#state === 'ended' || this.#state === 'draining') return;
+    const flags = bytes[start + 5]!;
+    const payload = this.#whole(bytes.subarray(start + offsets.DATA.tail, end), (flags & DATA.more) !== 0);
+    if (!payload) return;
+    const id = readU32(bytes, start + offsets.DATA.id);
+    const recovery = (flags & DATA.recovery) !== 0;
+    if (!recovery && !this.#inOrder(id)) return;
+    const mayRunNow = this.#state === 'serving' && this.running.size < this.options.concurrency && this.#mailboxHead === this.#mailbox.length && this.owner.mayRun(this);
+    const incoming = new Incoming(id, readU32(bytes, start + offsets.DATA.ppid), recovery, (flags & DATA.ackWanted) !== 0, mayRunNow ? payload : Buffer.from(payload), this);
+    if (mayRunNow) this.#run(incoming); else this.#mailbox.push(incoming);
+  }
+
+  onWindow(bytes: Buffer, start: number): void {
+    this.output.credit.grant(readU32(bytes, start + offsets.WINDOW.bytes));
+    this.output.pump();
+  }
+
+  /** The chunk's turn ends (D-22). */
+  own(): void { this.#partial.own(); }
+
+  // ---- handling, one at a time and in order (D-5)
+
+  pump(): void {
+    while (this.#state === 'serving' && this.#mailboxHead < this.#mailbox.length && this.running.size < this.options.concurrency && this.owner.mayRun(this)) {
+      const incoming = this.#mailbox[this.#mailboxHead]!;
+      this.#mailboxHead++;
+      if (this.#mailboxHead === this.#mailbox.length || this.#mailboxHead >= 256) { this.#mailbox.splice(0, this.#mailboxHead); this.#mailboxHead = 0; }
+      this.#run(incoming);
+    }
+  }
+
+  /** Hands nothing more to the service until `release` (D-29); what comes waits. */
+  hold(): void { if (this.#state === 'serving') this.#state = 'held'; }
+  release(): void { if (this.#state === 'held') { this.#state = 'serving'; this.pump(); } }
+
+  #run(incoming: Incoming): void {
+    this.running.add(incoming);
+    this.current = incoming;
+    let result: void | PromiseLike<void>;
+    try {
+      result = this.owner.handle(incoming);
+    } catch (error) {
+      this.current = undefined;
+      return this.#fail(incoming, error);
+    }
+    this.current = undefined;
+    if (isThenable(result)) result.then(() => { this.#settle(incoming); this.pump(); }, (error: unknown) => { this.#fail(incoming, error); });
+    else this.#settle(incoming);
+  }
+
+  #settle(incoming: Incoming): void {
+    this.running.delete(incoming);
+    incoming.settled = true;
+    if (this.#state === 'ended') return this.#checkIdle();
+    if (incoming.failure) return this.#fail(incoming, incoming.failure);
+    this.#consumed(incoming.payload.length);
+    if (incoming.recovery) this.#doneNow(incoming.sequence, mapping.DONE.flags.recovery);
+    else if (this.options.concurrency > 1) this.#doneNow(incoming.sequence, 0);
+    else this.#done = this.#settled = incoming.sequence;
+    if (incoming.cookie) this.#cookie = { bytes: incoming.cookie, covered: this.#settled, outputs: this.#outputs };
+    this.#countTowardsCookie(incoming);
+    this.port.flushSoon();
+    this.#checkIdle();
+  }
+
+  #countTowardsCookie(incoming: Incoming): void {
+    if (incoming.cookie) { this.#sinceCookie = this.#bytesSinceCookie = 0; this.#unpromptedSinceCookie = false; return; }
+    if (incoming.recovery) return;
+    this.#sinceCookie++;
+    this.#bytesSinceCookie += incoming.payload.length;
+  }
+
+  #fail(incoming: Incoming, error: unknown): void {
+    this.running.delete(incoming);
+    incoming.settled = true;
+    if (this.#state === 'ended') return this.#checkIdle();
+    const code = error instanceof SessionError && error.code === 'OUTPUT_LIMIT' ? 'OUTPUT_LIMIT' : 'HANDLER_FAILED';
+    this.close(code, error instanceof Error ? error.message : String(error), error, incoming.recovery ? 0 : incoming.sequence);
+  }
+
+  // ---- output
+
+  replyTo(incoming: Incoming, data: Uint8Array | string, ppid: number): Promise<void> {
+    const refused = this.#refusal(incoming, ppid);
+    if (refused) return rejected(refused);
+    const payload = typeof data === 'string' ? Buffer.from(data) : data;
+    incoming.outputBytes += payload.length;
+    if (this.options.outputCommit && this.options.mode === 'effectively-once' && incoming.outputBytes > OUTPUT_LIMIT) {
+      incoming.failure = new SessionError('OUTPUT_LIMIT', `one handler's output is held until it settles and may be ${OUTPUT_LIMIT} bytes; register with outputCommit: false to stream more`, { outcome: 'not-taken' });
+      return rejected(incoming.failure);
+    }
+    const index = incoming.replies++;
+    this.#outputs++;
+    const flags = incoming.recovery ? REPLY.recovery : 0;
+    return this.#emit(payload, (bytes) => { writeReply(this.port, this.options.session, flags, ppid, incoming.sequence, index, bytes); });
+  }
+
+  /** An unprompted message: waits at the pool user for the cookie that contains it; without `snapshot` it is at-most-once (D-12). */
+  sendUnprompted(data: Uint8Array | string, ppid: number): Promise<void> {
+    const refused = this.#refusal(undefined, ppid);
+    if (refused) return rejected(refused);
+    const payload = typeof data === 'string' ? Buffer.from(data) : data;
+    const committed = this.options.mode === 'effectively-once' && this.stateful && this.owner.snapshot !== undefined;
+    this.#outputs++;
+    if (committed) { this.#unpromptedSinceCookie = true; this.port.flushSoon(); }
+    return this.#emit(payload, (bytes) => { writeData(this.port, this.options.session, committed ? 0 : DATA.uncommitted, ppid, 0, bytes); });
+  }
+
+  acknowledge(incoming: Incoming): void {
+    if (this.#state !== 'ended') void this.output.put(0, () => { writeWord(this.port, 'ACK', this.options.session, 0, incoming.sequence); });
+  }
+
+  /** SET_COOKIE (D-7): in a handler it leaves when that settles and names its message; else it names the last settled one. */
+  setCookie(bytes: Uint8Array | string, incoming: Incoming | undefined): void {
+    const cookie = Buffer.from(bytes as Uint8Array);
+    if (cookie.length > MAX_COOKIE) throw new UsageError('COOKIE_TOO_LARGE', `a state cookie of ${cookie.length} bytes; ${MAX_COOKIE} are possible`);
+    if (this.#state !== 'accepting' && !this.stateful) throw new UsageError('STATELESS_SERVICE', 'setCookie needs a service with a cookie listener or a snapshot (declared when onSession settles)');
+    if (incoming && !incoming.settled) { incoming.cookie = cookie; return; }
+    this.#cookie = { bytes: cookie, covered: this.#settled, outputs: this.#outputs };
+    this.#sinceCookie = this.#bytesSinceCookie = 0;
+    this.#unpromptedSinceCookie = false;
+    this.port.flushSoon();
+  }
+
+  /** This turn's write is about to be made: the newest cookie, then DONE, behind the replies (D-10). */
+  commit(): void {
+    if (this.#state === 'ended' || this.#state === 'accepting') return;
+    if (this.#snapshotIsDue()) this.takeSnapshot();
+    const cookie = this.#cookie;
+    const done = this.#done;
+    this.#cookie = this.#done = undefined;
+    if (cookie && this.stateful) void this.output.put(0, () => { this.#writeCookie(cookie); });
+    if (done === undefined) return;
+    if (this.output.isClear) writeWord(this.port, 'DONE', this.options.session, mapping.DONE.flags.cumulative, done);
+    else void this.output.put(0, () => { writeWord(this.port, 'DONE', this.options.session, mapping.DONE.flags.cumulative, done); });
+  }
+
+  /** Between handlers only: asks the service for its state and sends it as a cookie with the next commit. */
+  takeSnapshot(): void {
+    if (!this.owner.snapshot || !this.stateful || this.running.size > 0 || this.#state === 'ended') return;
+    let bytes: Uint8Array | undefined;
+    try { bytes = this.owner.snapshot(); } catch (error) { return this.close('HANDLER_FAILED', 'snapshot failed', error); }
+    if (bytes) this.setCookie(bytes, undefined);
+  }
+
+  // ---- leaving
+
+  /** Hands nothing more to the service; resolves when the running handler has settled and cookie and MOVE are on their way (D-27). */
+  async drain(): Promise<void> {
+    if (this.#state === 'ended') return;
+    this.#state = 'draining';
+    this.#mailbox = [];
+    this.#mailboxHead = 0;
+    await this.settled();
+    this.takeSnapshot();
+    this.commit();
+    void this.output.put(0, () => { writeFrame(this.port, encodeFrame({ type: 'MOVE', session: this.options.session })); });
+    this.port.flushSoon();
+  }
+
+  /** Resolves when no handler runs. */
+  settled(): Promise<void> {
+    if (this.running.size === 0) return resolved;
+    return new Promise((resolve) => { this.#idle.push(resolve); });
+  }
+
+  /** Ends the half and tells the pool user; what earlier handlers finished is committed first. */
+  close(code: CloseCode, reason: string, cause?: unknown, id = 0): void {
+    if (this.#state === 'ended') return;
+    this.commit();
+    this.output.clear();
+    writeFrame(this.port, encodeFrame({ type: 'CLOSE', session: this.options.session, code: closeCodes[code], id, tail: reason.slice(0, 1000) }));
+    this.port.flushSoon();
+    this.end(code, reason, cause);
+  }
+
+  /** Ends the half without a word: the link is gone, the pool user has closed or opened the session anew. */
+  end(code: CloseCode, reason: string, cause?: unknown): void {
+    if (this.#state === 'ended') return;
+    this.#state = 'ended';
+    this.#mailbox = [];
+    this.#mailboxHead = 0;
+    this.#partial.clear();
+    this.output.clear();
+    this.owner.ended(code, reason, cause);
+    this.#checkIdle();
+  }
+
+  // ---- below
+
+  #emit(payload: Uint8Array, write: (bytes: Uint8Array) => void): Promise<void> {
+    if (this.output.isClear && this.output.credit.covers(payload.length)) {
+      this.output.credit.take(payload.length);
+      write(payload);
+      return resolved;
+    }
+    const copy = Buffer.from(payload);
+    return this.output.put(copy.length, () => { write(copy); }) ?? resolved;
+  }
+
+  #refusal(incoming: Incoming | undefined, ppid: number): Error | undefined {
+    if (this.#state === 'ended') return new SessionError('SESSION_CLOSED', 'the session has left this pool element', { outcome: 'not-taken' });
+    if (incoming?.settled === true) return new UsageError('NOT_IN_HANDLER', 'the handler of this message has settled; session.send() sends without a request');
+    if (ppid === ASAP_PPID) return new UsageError('INVALID_OPTION', `payload protocol id ${ASAP_PPID} is ASAP's own`);
+    return undefined;
+  }
+
+  #inOrder(id: number): boolean {
+    if (this.#received !== 0 && !isAfter(id, this.#received)) { this.close('PROTOCOL_ERROR', `message ${id} after message ${this.#received}`); return false; }
+    this.#received = id;
+    return true;
+  }
+
+  #whole(fragment: Buffer, hasMore: boolean): Buffer | undefined {
+    if (!this.#receiveCredit.receive(fragment.length)) {
+      this.close('PROTOCOL_ERROR', `more than the credit of ${DEFAULT_CREDIT} bytes was sent`);
+      return undefined;
+    }
+    return this.#partial.add(fragment, hasMore);
+  }
+
+  #consumed(bytes: number): void {
+    const grant = this.#receiveCredit.consume(bytes);
+    if (grant > 0) writeWord(this.port, 'WINDOW', this.options.session, 0, grant);
+  }
+
+  #doneNow(id: number, flags: number): void {
+    if (!(flags & mapping.DONE.flags.recovery)) this.#settled = isAfter(id, this.#settled) ? id : this.#settled;
+    void this.output.put(0, () => { writeWord(this.port, 'DONE', this.options.session, flags, id); });
+  }
+
+  #snapshotIsDue(): boolean {
+    const { windowMessages, windowBytes } = this.options;
+    return this.#unpromptedSinceCookie || this.#sinceCookie * 2 >= windowMessages || this.#bytesSinceCookie * 2 >= windowBytes;
+  }
+
+  #writeCookie({ bytes, covered, outputs }: PendingCookie): void {
+    writeData(this.port, this.options.session, 0, ASAP_PPID, 0, this.owner.encodeCookie(bytes, covered, outputs));
+  }
+
+  #checkIdle(): void {
+    if (this.running.size > 0) return;
+    const waiting = this.#idle;
+    this.#idle = [];
+    for (const resolve of waiting) resolve();
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<void> {
+  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
+}
+
+/** A rejection that nobody need await (D-4). */
+function rejected(error: Error): Promise<never> {
+  const promise = Promise.reject(error);
+  promise.catch(() => undefined);
+  return promise;
+}

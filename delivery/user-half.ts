@@ -1,0 +1,288 @@
+import { closeCodes, encodeFrame, mapping, offsets, readU32 } from '../wire/mapping.js';
+import { DEFAULT_CREDIT, ReceiveCredit, SendCredit } from './credit.js';
+import { HeldOutputs, type Output } from './held.js';
+import { deliveryModes, type DeliveryMode } from './modes.js';
+import { writeData, writeFrame, writeWord, type Port } from './port.js';
+import { Reassembly } from './reassembly.js';
+import { isAfter } from './serial.js';
+import { Window, type Kept, type WindowLimits } from './window.js';
+
+/** What a half tells the session it belongs to. */
+export interface UserHalfOwner {
+  /** An output is given to the application; the owner returns its bytes by `consumed` when the application is done with it. */
+  give(output: Output): void;
+  /** The peer broke the protocol: the session leaves that pool element with a report (D-16). */
+  violation(what: string): void;
+  /** The window has become roomier, or everything in it is covered. */
+  moved(): void;
+  /** The application at the pool element acknowledged a message that had asked for it. */
+  acknowledged(entry: Kept): void;
+  /** An at-most-once message was handed out and is not known to be handled: never sent again, reported. */
+  lost(entry: Kept): void;
+}
+
+/** The state cookie as the pool user keeps it: both parameters as they came (RFC 5352 §3.8, D-24). */
+export interface StoredCookie { readonly cookie: Uint8Array; readonly snapshot: Uint8Array | undefined }
+
+/** What ACCEPT said. */
+export interface Acceptance { readonly stateful: boolean; readonly streaming: boolean; readonly credit: number }
+
+const { more, recovery, atMostOnce, ackWanted } = mapping.DATA.flags;
+
+/** The pool user's half of a session (docs/delivery.md): what is kept, replayed and given out. It lives as long as the session and is
+ *  bound to one link at a time; frames of other epochs never reach it. */
+export class UserHalf {
+  readonly window: Window;
+  cookie: StoredCookie | undefined;
+  epoch = 0;
+  #port: Port | undefined;
+  #session = 0;
+  #flowing = false;
+  #stateful = false;
+  #streaming = false;
+  readonly #sendCredit = new SendCredit();
+  readonly #receiveCredit = new ReceiveCredit();
+  readonly #held = new HeldOutputs();
+  readonly #partial = new Reassembly();
+  /** Outputs received in this epoch. */
+  #outputs = 0;
+  #unprompted = 0;
+  #recoveryId = 0;
+  /** A cookie that names an output which has not come (it cannot happen on an ordered link). */
+  #early: { outputs: number; accept: () => void } | undefined;
+
+  constructor(readonly id: Buffer, readonly mode: DeliveryMode, limits: WindowLimits, readonly owner: UserHalfOwner) {
+    this.window = new Window(limits);
+  }
+
+  get isStateful(): boolean { return this.#stateful; }
+  get isSettled(): boolean { return this.window.isEmpty && this.#held.isEmpty; }
+
+  // ---- opening, at each attempt (D-13, D-14)
+
+  /** Binds the half to a link and asks for the session there. The cookie echo is the caller's next frame. */
+  open(port: Port, session: number, poolHandle: Uint8Array): void {
+    this.epoch++;
+    this.#port = port;
+    this.#session = session;
+    this.#outputs = this.#unprompted = this.#recoveryId = 0;
+    this.#receiveCredit.reset();
+    writeFrame(port, encodeFrame({
+      type: 'OPEN', session, echo: this.cookie !== undefined, epoch: this.epoch, credit: this.#receiveCredit.total,
+      mode: deliveryModes.indexOf(this.mode), windowMessages: this.window.limits.messages, windowBytes: this.window.limits.bytes, sessionId: this.id, tail: Buffer.from(poolHandle),
+    }));
+  }
+
+  accepted(acceptance: Acceptance): void {
+    this.#stateful = acceptance.stateful;
+    this.#streaming = acceptance.streaming;
+    this.#sendCredit.reset(acceptance.credit);
+  }
+
+  /** A message of the failover callback: outside of the sequence, before the replay (D-15). */
+  sendRecovery(payload: Buffer, ppid: number): void {
+    if (!this.#port) return;
+    this.#sendCredit.take(payload.length);
+    writeData(this.#port, this.#session, recovery, ppid, ++this.#recoveryId, payload);
+  }
+
+  /** The replay, in order, then what waits; from now on messages are sent as they come. */
+  resume(): void {
+    this.#flowing = true;
+    this.window.rewind();
+    this.pump();
+  }
+
+  /** The session leaves its pool element: what was not committed is forgotten (D-10), what may not be sent again is reported. */
+  leave(): void {
+    this.#port = undefined;
+    this.#flowing = false;
+    this.#early = undefined;
+    this.#held.clear();
+    this.#partial.clear();
+    for (const entry of this.window.kept()) {
+      if (!entry.sent || entry.mode !== 'at-most-once') continue;
+      this.window.cover(entry);
+      if (!entry.done) this.owner.lost(entry);
+    }
+    this.window.rewind();
+  }
+
+  /** Tells the pool element that the session is over there. */
+  close(code: keyof typeof closeCodes, reason: string): void {
+    if (this.#port) writeFrame(this.#port, encodeFrame({ type: 'CLOSE', session: this.#session, code: closeCodes[code], id: 0, tail: reason }));
+  }
+
+  // ---- sending
+
+  /** Takes a message into the window (the caller has seen to the room) and sends it when it may go. */
+  send(payload: Buffer, mode: DeliveryMode, ppid: number, wantsAck: boolean): Kept {
+    const entry = this.window.add(payload, mode, ppid, wantsAck);
+    if (this.#flowing) this.pump();
+    return entry;
+  }
+
+  /** Transmits what may go: after a grant, a drained link, a replay. */
+  pump(): void {
+    const port = this.#port;
+    if (!port || !this.#flowing) return;
+    for (let entry = this.window.peek(); entry; entry = this.window.peek()) {
+      if (port.congested || !this.#sendCredit.covers(entry.payload.length)) return;
+      this.#transmit(port, entry);
+    }
+  }
+
+  #transmit(port: Port, entry: Kept): void {
+    this.window.advance();
+    this.#sendCredit.take(entry.payload.length);
+    entry.sent = true;
+    if (entry.mode === 'at-most-once') entry.settle?.resolve();
+    const flags = (entry.mode === 'at-most-once' ? atMostOnce : 0) | (entry.ackWanted ? ackWanted : 0);
+    writeData(port, this.#session, flags, entry.ppid, entry.id, entry.payload);
+  }
+
+  // ---- what comes: `bytes[start, end)` is a frame of this session and epoch
+
+  onReply(bytes: Buffer, start: number, end: number): void {
+    const flags = bytes[start + 5]!;
+    const payload = this.#whole(bytes.subarray(start + offsets.REPLY.tail, end), (flags & more) !== 0);
+    if (!payload) return;
+    const request = readU32(bytes, start + offsets.REPLY.id);
+    const isRecovery = (flags & recovery) !== 0;
+    const output: Output = {
+      request, index: readU32(bytes, start + offsets.REPLY.index), number: ++this.#outputs, recovery: isRecovery,
+      ppid: readU32(bytes, start + offsets.REPLY.ppid), payload,
+    };
+    if (isRecovery) this.#holdRecovery(output); else this.#replyTo(request, output);
+    this.#checkEarly();
+  }
+
+  /** An unprompted message: DATA from the pool element (D-12). */
+  onData(bytes: Buffer, start: number, end: number): void {
+    const flags = bytes[start + 5]!;
+    const payload = this.#whole(bytes.subarray(start + offsets.DATA.tail, end), (flags & more) !== 0);
+    if (!payload) return;
+    const output: Output = {
+      request: undefined, index: ++this.#unprompted, number: ++this.#outputs, recovery: false, ppid: readU32(bytes, start + offsets.DATA.ppid), payload,
+    };
+    if ((flags & mapping.DATA.flags.uncommitted) !== 0) this.owner.give(output); else this.#held.hold(output);
+    this.#checkEarly();
+  }
+
+  onDone(bytes: Buffer, start: number): void {
+    const flags = bytes[start + 5]!;
+    const id = readU32(bytes, start + offsets.DONE.id);
+    if ((flags & mapping.DONE.flags.recovery) !== 0) return this.#releaseRecovery(id);
+    if (isAfter(id, this.window.transmittedId)) return this.owner.violation(`DONE for message ${id}, which was not sent`);
+    const cumulative = (flags & mapping.DONE.flags.cumulative) !== 0;
+    const finished: Kept[] = [];
+    this.window.markDone(id, cumulative, (entry) => { this.#onEntryDone(entry); if (this.#stateful && entry.mode !== 'effectively-once') finished.push(entry); });
+    this.#held.release((output) => !output.recovery && output.request !== undefined && (cumulative ? !isAfter(output.request, id) : output.request === id), this.#give);
+    if (this.#stateful) for (const entry of finished) this.window.cover(entry); else this.#coverDone(id, cumulative);
+    this.owner.moved();
+  }
+
+  onAck(bytes: Buffer, start: number): void {
+    const entry = this.window.get(readU32(bytes, start + offsets.ACK.id));
+    if (entry?.ackWanted === true) this.owner.acknowledged(entry);
+  }
+
+  onWindow(bytes: Buffer, start: number): void {
+    this.#sendCredit.grant(readU32(bytes, start + offsets.WINDOW.bytes));
+    this.pump();
+  }
+
+  /** A state cookie that names the last message it contains (D-8, D-10, D-16). */
+  onCookie(stored: StoredCookie, named: { epoch: number; covered: number; outputs: number }): void {
+    if (named.epoch !== this.epoch) return this.owner.violation(`a cookie of epoch ${named.epoch} in epoch ${this.epoch}`);
+    if (isAfter(named.covered, this.window.transmittedId)) return this.owner.violation(`a cookie names message ${named.covered}, which was not sent`);
+    if (isAfter(this.window.coveredId, named.covered)) return this.owner.violation(`a cookie names message ${named.covered}, but ${this.window.coveredId} was covered before`);
+    const accept = (): void => { this.#cover(stored, named.covered, named.outputs); };
+    if (named.outputs > this.#outputs) this.#early = { outputs: named.outputs, accept }; else accept();
+  }
+
+  /** A foreign cookie, without our part: kept for the echo, covers nothing. */
+  onForeignCookie(stored: StoredCookie): void { this.cookie = stored; }
+
+  /** The application is done with `bytes` of what was given to it. */
+  consumed(bytes: number): void {
+    const grant = this.#receiveCredit.consume(bytes);
+    if (grant > 0 && this.#port) writeWord(this.#port, 'WINDOW', this.#session, 0, grant);
+  }
+
+  /** The chunk's turn ends: nothing kept is a slice of it (D-22). */
+  own(): void {
+    this.#held.own();
+    this.#partial.own();
+  }
+
+  get holds(): boolean { return !this.#held.isEmpty || !this.#partial.isEmpty; }
+
+  // ---- below: the rules
+
+  #replyTo(request: number, output: Output): void {
+    const entry = this.window.get(request);
+    if (!entry || entry.covered) {
+      if (isAfter(request, this.window.transmittedId)) this.owner.violation(`a reply to message ${request}, which was not sent`);
+      return this.consumed(output.payload.length);
+    }
+    if (entry.mode !== 'effectively-once') return this.owner.give(output);
+    if (this.#streaming) return this.#stream(entry, output);
+    if (entry.answered) return this.consumed(output.payload.length);
+    this.#held.hold(output);
+  }
+
+  #stream(entry: Kept, output: Output): void {
+    if (output.index < entry.given) return this.consumed(output.payload.length);
+    entry.given = output.index + 1;
+    this.owner.give(output);
+  }
+
+  #holdRecovery(output: Output): void {
+    if (this.#streaming || this.mode !== 'effectively-once') this.owner.give(output); else this.#held.hold(output);
+  }
+
+  #releaseRecovery(id: number): void {
+    this.#held.release((output) => output.recovery && output.request === id, this.#give);
+    this.owner.moved();
+  }
+
+  readonly #give = (output: Output): void => { this.owner.give(output); };
+
+  readonly #onEntryDone = (entry: Kept): void => {
+    entry.answered = true;
+    entry.settle?.resolve();
+  };
+
+  /** Stateless services: covered means handled. Elsewhere only the messages that are never replayed are. */
+  #coverDone(id: number, cumulative: boolean): void {
+    if (cumulative) return this.window.coverTo(id, nothing);
+    const entry = this.window.get(id);
+    if (entry) this.window.cover(entry);
+  }
+
+  #cover(stored: StoredCookie, covered: number, outputs: number): void {
+    this.cookie = stored;
+    this.#held.release((output) => !output.recovery && (output.request === undefined ? output.number <= outputs : !isAfter(output.request, covered)), this.#give);
+    this.window.coverTo(covered, (entry) => { if (!entry.done) this.#onEntryDone(entry); });
+    this.owner.moved();
+  }
+
+  #checkEarly(): void {
+    if (!this.#early || this.#early.outputs > this.#outputs) return;
+    const { accept } = this.#early;
+    this.#early = undefined;
+    accept();
+  }
+
+  /** Puts fragments together; counts credit. */
+  #whole(payload: Buffer, hasMore: boolean): Buffer | undefined {
+    if (!this.#receiveCredit.receive(payload.length)) {
+      this.owner.violation(`more than the credit of ${DEFAULT_CREDIT} bytes was sent`);
+      return undefined;
+    }
+    return this.#partial.add(payload, hasMore);
+  }
+}
+
+const nothing = (): void => undefined;
