@@ -18,7 +18,7 @@ export interface AssociationOwner {
 export interface AssociationOptions {
   readonly clock: Clock;
   readonly logger?: Logger;
-  /** ASAP_ERRORs sent a second at most, so that two ends never feed each other with them. Default 10. */
+  /** ASAP_ERRORs sent a second at most, so that two ends never feed each other with them; as many lines in the log. Default 10. */
   readonly errorRate?: number;
 }
 
@@ -27,6 +27,7 @@ export interface AssociationOptions {
 export class Association implements LinkHandler {
   readonly #logger: Logger;
   readonly #errors: Allowance;
+  readonly #warnings: Allowance;
   #owner: AssociationOwner | undefined;
   #link: Link | undefined;
   #isDown = false;
@@ -34,6 +35,7 @@ export class Association implements LinkHandler {
   private constructor({ clock, logger = silentLogger, errorRate = 10 }: AssociationOptions) {
     this.#logger = logger;
     this.#errors = new Allowance(clock, errorRate);
+    this.#warnings = new Allowance(clock, errorRate);
   }
 
   /** Sets one up. The network's failures come as `down`, never from this call. */
@@ -85,7 +87,7 @@ export class Association implements LinkHandler {
     const message = this.#decode(bytes, start, end);
     if (message === undefined) return;
     // An ASAP_ERROR is never answered, and what it complains of is for people to read.
-    if (message.type === 'ASAP_ERROR') this.#logger.warn({ peer: this.peer, causes: message.error }, 'ASAP_ERROR received');
+    if (message.type === 'ASAP_ERROR' && this.#warnings.take()) this.#logger.warn({ peer: this.peer, causes: message.error }, 'ASAP_ERROR received');
     this.#owner?.message(message);
   }
 
@@ -114,8 +116,7 @@ export class Association implements LinkHandler {
 
   #refuse(error: WireError, messageType: number | undefined): void {
     const answered = messageType !== ASAP_ERROR && this.#report(error.reports);
-    if (this.#errors.isSpent) return;
-    this.#logger.warn({ code: error.code, offset: error.offset, peer: this.peer, messageType, answered }, `a message is refused: ${error.reason}`);
+    if (this.#warnings.take()) this.#logger.warn({ code: error.code, offset: error.offset, peer: this.peer, messageType, answered }, `a message is refused: ${error.reason}`);
   }
 
   #report(causes: readonly Cause[]): boolean {
@@ -133,10 +134,6 @@ export class Allowance {
   #left = 0;
 
   constructor(private readonly clock: Clock, private readonly perSecond: number) {}
-
-  get isSpent(): boolean {
-    return this.#left === 0 && this.clock.now() - this.#since < 1000;
-  }
 
   take(): boolean {
     const now = this.clock.now();

@@ -25,6 +25,8 @@ const table = {
   maxRegAttempt: count(2, 2),
   /** MAX-REQUEST-RETRANSMIT: how often a request is sent again before its user is told (5352 §7.3). */
   maxRequestRetransmit: count(2, 2),
+  /** Registration Life where `register` does not say: a PE that dies unnoticed is gone after so long (5354 §3.10). */
+  registrationLife: ms(30_000, 300_000),
   /** How long an operation waits for a registrar before it gives up. */
   registrarWait: ms(5_000, 60_000),
   /** Silence of the home registrar after which a PE hunts for another; at half of it the PE asks by re-registering (design: X-1). */

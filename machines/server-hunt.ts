@@ -1,0 +1,200 @@
+import { assign, enqueueActions, fromPromise, sendTo, setup, type AnyActorRef } from 'xstate';
+import type { Milliseconds } from '../environment.js';
+import { difference, growing, shuffle } from './random.js';
+import type { Timers } from './timers.js';
+
+/** Finds a home registrar and notices when it falls silent. RFC 5352 §3.6. One hunt serves all of a process: its host makes the links and
+ *  tells those who wait. Multicast announcements would add addresses; configured ones never age (X-10). */
+export const serverHuntMachine = setup({
+  types: {} as { context: ServerHuntContext; events: ServerHuntEvent; input: ServerHuntInput },
+  actors: {
+    // Host names are resolved at each hunt: who runs registrars moves them by DNS.
+    lookUp: fromPromise<readonly string[], Pick<ServerHuntInput, 'registrars' | 'lookUp'>>(({ input }) => input.lookUp(input.registrars)),
+  },
+  actions: {
+    tell: sendTo(({ context }) => context.host, (_, params: ServerHuntOrder) => params),
+    remember: assign((_, { why }: { why: HuntReason }) => ({ why })),
+    rememberHome: assign((_, { address }: { address: string }) => ({ home: address })),
+    forgetHome: assign({ home: undefined }),
+    arrange: assign(({ context }, { addresses }: { addresses: readonly string[] }) => ({ candidates: order(addresses, context), tried: [] })),
+    /** SH1: as many attempts at once as there may be associations, the old home's counted. */
+    attempt: enqueueActions(({ context, enqueue }) => {
+      const starting = context.candidates.slice(0, Math.max(0, MAX_ASSOCIATIONS - context.attempts.length - (context.home === undefined ? 0 : 1)));
+      for (const address of starting) enqueue.sendTo(context.host, { type: 'attempt.start', address });
+      enqueue.assign({
+        candidates: context.candidates.slice(starting.length),
+        attempts: [...context.attempts, ...starting],
+        tried: [...context.tried, ...starting],
+      });
+    }),
+    forgetAttempt: assign(({ context }, { address }: { address: string }) => ({ attempts: context.attempts.filter((other) => other !== address) })),
+    forgetAttempts: assign({ attempts: [], candidates: [] }),
+    doubleT5: assign({ t5: ({ context }) => Math.min(2 * context.t5, context.timers.retranMax) }),
+    resetT5: assign({ t5: ({ context }) => context.timers.t5ServerHunt, rounds: 0 }),
+    countRound: assign({ rounds: ({ context }) => context.rounds + 1 }),
+  },
+  guards: {
+    isFirstWish: (_, { why }: { why: HuntReason }) => why === 'none',
+    isNeeded: ({ context }) => context.isNeeded(),
+    /** What those who hunt miss has come from the old home after all. */
+    isAnswer: ({ context }, { answers }: { answers: HuntReason }) => context.home !== undefined && (context.why === 'silence' || context.why === answers),
+    hasCandidates: ({ context }) => context.candidates.length > 0,
+    isLastAttempt: ({ context }, { address }: { address: string }) => context.attempts.every((other) => other === address),
+    isQuiet: ({ context }) => context.silence() >= context.timers.homeSilence / 2,
+    isSilent: ({ context }) => context.silence() >= context.timers.homeSilence,
+  },
+  delays: {
+    'T5-Serverhunt': ({ context }) => context.t5,
+    'hunt-back-off': ({ context }) => growing(context.timers.t5ServerHunt / 10, context.rounds, context.timers.retranMax) * (0.5 + context.fraction() / 2),
+    'hunt-interval': ({ context }) => context.timers.t5ServerHunt * (0.5 + context.fraction() / 2),
+    'half-silence': ({ context }) => Math.max(1, context.timers.homeSilence / 2 - context.silence()),
+    'rest-of-silence': ({ context }) => context.timers.homeSilence / 2, // also for a process that has just thawed
+  },
+}).createMachine({
+  id: 'serverHunt',
+  context: ({ input }) => ({ ...input, why: 'none', home: undefined, candidates: [], attempts: [], tried: [], t5: input.timers.t5ServerHunt, rounds: 0 }),
+  initial: 'idle',
+  on: {
+    // RFC 5352 §3.4 KA2.4: a registrar has made itself home.
+    'home.adopted': { target: '.home', actions: [{ type: 'tell', params: { type: 'attempts.stop' } }, 'forgetAttempts', { type: 'rememberHome', params: ({ event }) => event }], reenter: true },
+  },
+  states: {
+    idle: { on: { 'home.seek': { target: 'hunting', actions: { type: 'remember', params: ({ event }) => event } } } },
+    hunting: {
+      initial: 'lookingUp',
+      entry: { type: 'tell', params: { type: 'hunt.begun' } },
+      on: {
+        'home.down': { actions: 'forgetHome' },
+        'home.heard': {
+          guard: { type: 'isAnswer', params: ({ event }) => event },
+          target: 'home',
+          actions: [{ type: 'tell', params: { type: 'attempts.stop' } }, 'forgetAttempts', { type: 'tell', params: { type: 'home.kept' } }],
+        },
+      },
+      states: {
+        lookingUp: {
+          invoke: {
+            src: 'lookUp', id: 'lookUp', input: ({ context }) => context,
+            onDone: { target: 'attempting', actions: { type: 'arrange', params: ({ event }) => ({ addresses: event.output }) } },
+            onError: 'lost',
+          },
+          after: { 'T5-Serverhunt': 'lost' },
+        },
+        attempting: {
+          entry: 'attempt', // SH1, SH2
+          after: { 'T5-Serverhunt': { target: 'lookingUp', actions: [{ type: 'tell', params: { type: 'attempts.stop' } }, 'forgetAttempts', 'doubleT5'] } }, // SH5
+          on: {
+            'attempt.up': { // SH3, SH6
+              target: '#serverHunt.home',
+              actions: ['forgetAttempts', { type: 'rememberHome', params: ({ event }) => event }, { type: 'tell', params: ({ event }) => ({ type: 'home.adopt', address: event.address }) }],
+            },
+            'attempt.failed': [ // SH4
+              { guard: 'hasCandidates', actions: [{ type: 'forgetAttempt', params: ({ event }) => event }, 'attempt'] },
+              { guard: { type: 'isLastAttempt', params: ({ event }) => event }, target: 'lost', actions: 'forgetAttempts' },
+              { actions: { type: 'forgetAttempt', params: ({ event }) => event } },
+            ],
+          },
+        },
+        // Nobody is there: no address is left to try, so waiting for T5 would help nobody. Short at first, then longer.
+        lost: {
+          initial: 'resting',
+          entry: ['countRound', { type: 'tell', params: ({ context }) => ({ type: 'hunt.failed', rounds: context.rounds }) }],
+          states: {
+            resting: { after: { 'hunt-back-off': '#serverHunt.hunting.lookingUp' }, on: { 'home.seek': 'wanted' } },
+            wanted: { after: { 'hunt-interval': '#serverHunt.hunting.lookingUp' } },
+          },
+        },
+      },
+    },
+    home: {
+      initial: 'heard',
+      entry: 'resetT5', // SH3
+      on: {
+        'home.seek': [
+          { guard: { type: 'isFirstWish', params: ({ event }) => event }, actions: { type: 'tell', params: { type: 'home.kept' } } },
+          { target: 'hunting', actions: { type: 'remember', params: ({ event }) => event } },
+        ],
+        'home.down': [
+          { guard: 'isNeeded', target: 'hunting', actions: ['forgetHome', { type: 'remember', params: { why: 'transport.down' } }] },
+          { target: 'idle', actions: 'forgetHome' },
+        ],
+      },
+      // A PE judges its registration by what it hears: TCP keeps a frozen registrar's connection open for ever.
+      states: {
+        heard: { after: { 'half-silence': [{ guard: 'isQuiet', target: 'probing' }, { target: 'heard', reenter: true }] } },
+        probing: {
+          entry: { type: 'tell', params: { type: 'home.probe' } },
+          after: {
+            'rest-of-silence': [
+              { guard: 'isSilent', target: '#serverHunt.hunting', actions: { type: 'remember', params: { why: 'silence' } } },
+              { target: 'heard' },
+            ],
+          },
+        },
+      },
+    },
+  },
+});
+
+/** SH1: three at once at the most. */
+const MAX_ASSOCIATIONS = 3;
+
+/** Those not tried last time come first, in random order (SH5), the present home last: it is the one that failed. */
+function order(addresses: readonly string[], { tried, home, fraction }: ServerHuntContext): readonly string[] {
+  const others = [...new Set(addresses)].filter((address) => address !== home);
+  const fresh = difference(others, tried);
+  const rest = addresses.includes(home ?? '') ? [home as string] : [];
+  return [...shuffle(fresh, fraction), ...shuffle(difference(others, fresh), fraction), ...rest];
+}
+
+/** Why somebody wants a registrar: none is known, or which evidence speaks against the present one. */
+export type HuntReason = 'none' | 'silence' | 'transport.down' | 'T1-ENRPrequest' | 'T2-registration' | 'T3-deregistration';
+
+export interface ServerHuntInput {
+  /** Gets the orders. */
+  readonly host: AnyActorRef;
+  /** Addresses, host names not yet resolved. */
+  readonly registrars: readonly string[];
+  readonly lookUp: (registrars: readonly string[]) => Promise<readonly string[]>;
+  readonly timers: Pick<Timers, 't5ServerHunt' | 'retranMax' | 'homeSilence'>;
+  /** For how long nothing has been heard from home; 0 where nobody minds (a PU without elements asks when it wants something). */
+  readonly silence: () => Milliseconds;
+  /** Whether somebody waits for a registrar, or is registered. */
+  readonly isNeeded: () => boolean;
+  /** Uniform in [0, 1). */
+  readonly fraction: () => number;
+}
+export interface ServerHuntContext extends ServerHuntInput {
+  readonly why: HuntReason;
+  /** The registrar in use, a suspected one too. */
+  readonly home: string | undefined;
+  /** Not tried yet in this round. */
+  readonly candidates: readonly string[];
+  /** On their way. */
+  readonly attempts: readonly string[];
+  /** Begun in this round. */
+  readonly tried: readonly string[];
+  readonly t5: Milliseconds;
+  /** Rounds without success. */
+  readonly rounds: number;
+}
+export type ServerHuntEvent =
+  | { type: 'home.seek'; why: HuntReason }
+  /** A message has come from the home that is suspected: what it answers. */
+  | { type: 'home.heard'; answers: HuntReason }
+  | { type: 'home.down' }
+  | { type: 'home.adopted'; address: string }
+  | { type: 'attempt.up'; address: string }
+  | { type: 'attempt.failed'; address: string };
+/** What the host is asked to do. */
+export type ServerHuntOrder =
+  | { type: 'attempt.start'; address: string }
+  | { type: 'attempts.stop' }
+  /** This attempt's association is home now; the others and the old one end. */
+  | { type: 'home.adopt'; address: string }
+  /** The present home stays: tell those who wait. */
+  | { type: 'home.kept' }
+  /** Ask home for a sign of life. */
+  | { type: 'home.probe' }
+  | { type: 'hunt.begun' }
+  | { type: 'hunt.failed'; rounds: number };
