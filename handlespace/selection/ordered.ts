@@ -1,0 +1,65 @@
+import type { Policy } from '../../wire/index.js';
+import { OrderedRings } from './ordered-rings.js';
+import type { Candidate, Selection, Skip } from './selection.js';
+
+/** What an ordered policy goes by: the lowest `base + uses * step` comes first, equals take turns. */
+export interface Order {
+  base(policy: Policy): number;
+  step?(policy: Policy): number;
+}
+
+/** Priority, least used and its relatives. */
+export class OrderedSelection<C extends Candidate> implements Selection<C> {
+  readonly #rings = new OrderedRings<C>();
+  readonly #order: Order;
+
+  constructor(order: Order) {
+    this.#order = order;
+  }
+
+  get size(): number { return this.#rings.size; }
+  get steps(): number { return this.#rings.steps; }
+
+  add(candidate: C): void {
+    this.#read(candidate);
+    this.#rings.add(candidate, keyOf(candidate));
+  }
+
+  remove(candidate: C): void {
+    this.#rings.remove(candidate, keyOf(candidate));
+  }
+
+  update(candidate: C): void {
+    const before = keyOf(candidate);
+    this.#read(candidate);
+    this.#move(candidate, before);
+  }
+
+  pick(skip?: Skip<C>): C | undefined {
+    const candidate = this.#rings.turn(skip);
+    if (candidate === undefined || candidate.step === 0) return candidate;
+    const before = keyOf(candidate);
+    candidate.uses++;
+    this.#move(candidate, before);
+    return candidate;
+  }
+
+  list(first: C, max: number): C[] {
+    return this.#rings.list(first, keyOf(first), max);
+  }
+
+  #read(candidate: C): void {
+    candidate.base = this.#order.base(candidate.policy);
+    candidate.step = this.#order.step?.(candidate.policy) ?? 0;
+    candidate.uses = 0;
+  }
+
+  #move(candidate: C, before: number): void {
+    const after = keyOf(candidate);
+    if (after === before) return;
+    this.#rings.remove(candidate, before);
+    this.#rings.add(candidate, after);
+  }
+}
+
+const keyOf = (candidate: Candidate): number => candidate.base + candidate.uses * candidate.step;
