@@ -1,0 +1,91 @@
+import { isIP } from 'node:net';
+import type { ActorEnvironment } from '../../actors/environment.js';
+import type { Clock, Logger, Milliseconds, Random } from '../../environment.js';
+import type { DatagramNetwork, Network } from '../../transports/network.js';
+import { MemoryNetwork, type MemoryNetworkOptions } from '../../transports/memory.js';
+import type { MemoryHost } from '../../transports/memory-host.js';
+import { createTcpTransport } from '../../transports/tcp.js';
+import type { Transport } from '../../transports/transport.js';
+import { SeededRandom } from './seeded-random.js';
+import { SimulatedClock } from './simulated-clock.js';
+
+/** A simulated world: virtual time, one network, one seed. `host(name)` gives what a process there needs; `network` holds, cuts and slows. */
+export class World {
+  readonly clock = new SimulatedClock();
+  readonly random: SeededRandom;
+  readonly network: MemoryNetwork;
+  /** What all hosts logged, in order. */
+  readonly log: LogEntry[] = [];
+  readonly #hosts = new Map<MemoryHost, WorldHost>();
+
+  constructor({ seed = 1, ...options }: { readonly seed?: number } & Partial<Omit<MemoryNetworkOptions, 'clock' | 'random'>> = {}) {
+    this.random = new SeededRandom(seed);
+    this.network = new MemoryNetwork({ clock: this.clock, random: this.random.fork(), ...options });
+  }
+
+  /** The process on that host: a new one at the first call, and after its crash. */
+  host(name: string): WorldHost {
+    const process = this.network.host(name);
+    let host = this.#hosts.get(process);
+    if (host === undefined) {
+      host = this.#furnish(process);
+      this.#hosts.set(process, host);
+    }
+    return host;
+  }
+
+  async advance(span: Milliseconds): Promise<void> {
+    await this.clock.advance(span);
+  }
+
+  /** @returns the virtual time it took. */
+  async until(condition: () => boolean, within: Milliseconds = 60_000): Promise<Milliseconds> {
+    return this.clock.advanceUntil(condition, within);
+  }
+
+  async settled<T>(promise: Promise<T>, within: Milliseconds = 60_000): Promise<T> {
+    return this.clock.settled(promise, within);
+  }
+
+  #furnish(process: MemoryHost): WorldHost {
+    const { clock, network } = process;
+    const logger = recordingLogger(process.name, this.log);
+    const tcp = createTcpTransport({ network, clock, logger });
+    const random = this.random.fork();
+    const environment = { clock, random, logger, transports: () => tcp, lookUp: async (name: string) => Promise.resolve(this.#lookUp(process, name)) };
+    return { name: process.name, address: process.address, process, clock, network, random, logger, tcp, environment };
+  }
+
+  #lookUp(process: MemoryHost, name: string): string[] {
+    if (name === 'localhost') return [process.address];
+    const address = isIP(name) === 0 ? this.network.machine(name)?.address : name;
+    if (address === undefined) throw Object.assign(new Error(`getaddrinfo ENOTFOUND ${name}`), { code: 'ENOTFOUND' });
+    return [address];
+  }
+}
+
+/** One process of the world; `environment` is what the actors take. */
+export interface WorldHost {
+  readonly name: string;
+  readonly address: string;
+  /** freeze, thaw, block, crash. */
+  readonly process: MemoryHost;
+  readonly clock: Clock;
+  readonly network: Network & DatagramNetwork;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly tcp: Transport;
+  readonly environment: ActorEnvironment;
+}
+
+export interface LogEntry {
+  readonly host: string;
+  readonly level: 'debug' | 'info' | 'warn' | 'error';
+  readonly message: string;
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
+export function recordingLogger(host: string, entries: LogEntry[]): Logger {
+  const at = (level: LogEntry['level']) => (details: object, message: string): void => void entries.push({ host, level, message, details: { ...details } });
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+}

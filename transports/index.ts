@@ -1,0 +1,8 @@
+export { formatAddress, parseAddress, type ParsedAddress } from './address.js';
+export { LoopMonitor, type LoopMonitorOptions } from './loop-monitor.js';
+export { MemoryNetwork, type MemoryNetworkOptions, type NetworkEvent, type PathOptions } from './memory.js';
+export { MemoryHost } from './memory-host.js';
+export type { ByteServer, ByteSocket, DatagramNetwork, DatagramSocket, Endpoint, Network, NetworkError } from './network.js';
+export { nodeClock, nodeNetwork, nodeRandom } from './node.js';
+export { createTcpTransport, type TcpTransportOptions } from './tcp.js';
+export type { ConnectOptions, Link, LinkHandler, LinkOptions, Listener, ListenOptions, Transport, TransportAddress } from './transport.js';
