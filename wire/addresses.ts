@@ -14,8 +14,14 @@ export function formatIpv6(bytes: Uint8Array, offset: number): string {
 }
 
 export function parseIpv4(text: string): Uint8Array | undefined {
-  const parts = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(text)?.slice(1).map(Number);
-  return parts?.every((part) => part < 256) ? Uint8Array.from(parts) : undefined;
+  const parts = text.split('.');
+  if (parts.length !== 4) return undefined;
+  const address = new Uint8Array(4);
+  for (let i = 0; i < 4; i++) {
+    if (!/^\d{1,3}$/.test(parts[i]!) || Number(parts[i]) > 255) return undefined;
+    address[i] = Number(parts[i]);
+  }
+  return address;
 }
 
 /** Zones (`%eth0`) have no place on the wire. */

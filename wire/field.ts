@@ -57,6 +57,12 @@ export interface Body {
   readonly [part: string]: Part;
 }
 
+/** A parameter nobody here knows, of class "skip" (action bits 10 and 11): kept as it came, written again behind the others. */
+export interface UnrecognizedParameter {
+  readonly type: number;
+  readonly value: Uint8Array;
+}
+
 type PartValue<P> =
   P extends Field<infer T> ? T
   : P extends Parameter<infer T> ? T
@@ -70,6 +76,7 @@ export type Flatten<T> = { [K in keyof T]: T[K] };
 export type BodyValue<B> = Flatten<
   { readonly [K in Exclude<keyof B, KeysOf<B, Reserved | Optional<Parameter<unknown>>>>]: PartValue<B[K]> }
   & { readonly [K in KeysOf<B, Optional<Parameter<unknown>>>]?: PartValue<B[K]> | undefined }
+  & { readonly unrecognized?: readonly UnrecognizedParameter[] | undefined }
 >;
 export type ValueOf<P> = P extends Parameter<infer T> ? T : never;
 

@@ -2,6 +2,7 @@ export { asap, decodeAsap, encodeAsap, type AsapMessage, type AsapMessageName, t
 export { causeCode, causes, type Cause, type CauseName, type CauseOf, type UnknownCause } from './causes.js';
 export { decodeEnrp, encodeEnrp, enrp, type EnrpMessage, type EnrpMessageName, type EnrpMessageOf } from './enrp.js';
 export { WireError, type WireErrorCode } from './error.js';
+export type { UnrecognizedParameter } from './field.js';
 export { asapFraming, enrpFraming, Framer, type FrameSink, type Framing } from './framer.js';
 export { encodeParameter, type Codec, type Decoded } from './message.js';
 export { encodeCauses, encodePolicy, encodePoolElement, encodePoolHandle } from './encoded.js';

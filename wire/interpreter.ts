@@ -2,7 +2,7 @@ import { UsageError } from '../errors.js';
 import { copyBytes, padded, readU16, type Writer } from './bytes.js';
 import type { Cause } from './causes.js';
 import { WireError, type WireErrorCode } from './error.js';
-import type { Body, BodyValue, Content, Field, Flatten, Group, List, Parameter, Reserved } from './field.js';
+import { bytes, type Body, type BodyValue, type Content, type Field, type Flatten, type Group, type List, type Parameter, type Reserved, type UnrecognizedParameter } from './field.js';
 
 /** The one place that knows padding, bounds, nesting, limits, and what to do with unrecognized parameters (RFC 5354 §2, §3).
  *  Tables are compiled once, when their module is loaded. They do not recur, and unknown parameters are never looked into: the depth is
@@ -37,7 +37,7 @@ export class Decoding {
     const cause: Cause = { cause: 'unrecognized-parameter', parameter: this.#excerpt(offset) };
     const mayReport = (type & 0x4000) !== 0 && this.#reported <= MAX_REPORTED;
     if (mayReport) this.reports.push(cause);
-    if ((type & 0x8000) !== 0) return;
+    if (isSkippable(type)) return;
     throw new WireError('UNRECOGNIZED_PARAMETER', offset, `parameter type 0x${type.toString(16).padStart(4, '0')} is unknown`, { cause, reports: this.reports });
   }
 
@@ -111,6 +111,7 @@ export function writeBody(plan: Plan, writer: Writer, value: Fields): void {
     else if (part !== undefined) slot.parameter!.write(writer, part);
     else if (slot.arity === 'one') throw new UsageError('INVALID_DATA', `${slot.key} is missing`);
   }
+  if (value['unrecognized'] !== undefined) writeUnrecognized(writer, value['unrecognized'] as readonly UnrecognizedParameter[]);
 }
 
 /** A parameter of one type. */
@@ -176,7 +177,6 @@ type Choice<P> = { [K in keyof P]: P[K] extends Parameter<infer T> ? T : never }
 function readParameters(
   slots: readonly Slot[], decoding: Decoding, into: Fields, start: number, end: number, parameter: number | undefined, inGroup: boolean,
 ): number {
-  const { bytes } = decoding;
   for (const slot of slots) if (slot.arity === 'list') into[slot.key] = [];
   let position = 0;
   let offset = start;
@@ -184,8 +184,8 @@ function readParameters(
     const { type, valueEnd } = readHeader(decoding, offset, end, parameter);
     const found = find(slots, position, into, type);
     if (found < 0) {
-      if (inGroup && known.has(type)) break;
-      passOver(decoding, type, offset);
+      if (inGroup && known.has(type) && !isSkippable(type)) break;
+      passOver(decoding, into, type, offset, valueEnd);
     } else {
       const slot = slots[found]!;
       if (slot.group !== undefined) {
@@ -198,25 +198,24 @@ function readParameters(
       if (slot.arity === 'list') (into[slot.key] as unknown[]).push(value);
       else into[slot.key] = value;
       // A parameter that may be skipped by those who do not know it may also stand anywhere.
-      if ((type & 0x8000) === 0) position = slot.arity === 'list' ? found : found + 1;
+      if (!isSkippable(type)) position = slot.arity === 'list' ? found : found + 1;
     }
     offset = Math.min(offset + padded(valueEnd - offset), end); // the last padding may be missing, or counted
   }
-  for (const slot of slots) if (isMissing(slot, into)) throw decoding.error('MISSING_PARAMETER', Math.min(offset, bytes.length), `${slot.name} is missing`, parameter);
+  for (const slot of slots) if (isMissing(slot, into)) throw decoding.error('MISSING_PARAMETER', Math.min(offset, decoding.bytes.length), `${slot.name} is missing`, parameter);
   return offset;
 }
 
 function readHeader(decoding: Decoding, offset: number, end: number, parameter: number | undefined): { type: number; valueEnd: number } {
-  const { bytes } = decoding;
   if (end - offset < 4) throw decoding.error('TRUNCATED', offset, `${end - offset} bytes where a parameter should begin`, parameter);
-  const length = readU16(bytes, offset + 2);
+  const length = readU16(decoding.bytes, offset + 2);
   if (length < 4) throw decoding.error('LENGTH_OUT_OF_RANGE', offset + 2, `a parameter of length ${length}; 4 is the least`, parameter);
   if (length > end - offset) throw decoding.error('TRUNCATED', offset + 2, `a parameter of length ${length} where ${end - offset} bytes are left`, parameter);
-  return { type: readU16(bytes, offset), valueEnd: offset + length };
+  return { type: readU16(decoding.bytes, offset), valueEnd: offset + length };
 }
 
 function find(slots: readonly Slot[], position: number, into: Fields, type: number): number {
-  const anywhere = (type & 0x8000) !== 0;
+  const anywhere = isSkippable(type);
   for (let i = anywhere ? 0 : position; i < slots.length; i++) {
     const slot = slots[i]!;
     if (slot.types.includes(type)) {
@@ -226,13 +225,25 @@ function find(slots: readonly Slot[], position: number, into: Fields, type: numb
   return -1;
 }
 
-/** A parameter without a place here: unknown, or known elsewhere. A known one of class "skip" is as good as unknown. */
-function passOver(decoding: Decoding, type: number, offset: number): void {
+/** A parameter without a place here: unknown, or known elsewhere. One of class "skip" is kept, so that who passes a pool element on
+ *  passes on what a newer peer said of it. */
+function passOver(decoding: Decoding, into: Fields, type: number, offset: number, valueEnd: number): void {
   decoding.countParameter(offset);
-  if (known.has(type) && (type & 0x8000) === 0) {
-    throw decoding.error('UNEXPECTED_PARAMETER', offset, `${known.get(type)!} has no place here`, offset);
+  const name = known.get(type);
+  if (name === undefined) decoding.unrecognized(type, offset);
+  else if (!isSkippable(type)) throw decoding.error('UNEXPECTED_PARAMETER', offset, `${name} has no place here`, offset);
+  const kept = (into['unrecognized'] ??= []) as UnrecognizedParameter[];
+  kept.push({ type, value: copyBytes(decoding.bytes, offset + 4, valueEnd) });
+}
+
+/** Action bits 10 and 11. */
+const isSkippable = (type: number): boolean => (type & 0x8000) !== 0;
+
+function writeUnrecognized(writer: Writer, parameters: readonly UnrecognizedParameter[]): void {
+  for (const { type, value } of parameters) {
+    if (!isSkippable(type)) throw new UsageError('INVALID_DATA', `parameter type ${type} is unknown and may not be skipped`);
+    parameter('unrecognized', type, bytes).write(writer, value);
   }
-  if (!known.has(type)) decoding.unrecognized(type, offset);
 }
 
 function readGroup(slot: Slot, decoding: Decoding, into: Fields, offset: number, end: number, parameter: number | undefined): number {
