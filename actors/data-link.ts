@@ -48,7 +48,6 @@ export class DataLink implements LinkHandler {
   #lastNumber = 0;
   #greeted = false;
   #isUp = false;
-  #heardAt: Milliseconds;
   #peerHeartbeat = 0;
   #patience = 0;
   #nonce = 0;
@@ -60,7 +59,6 @@ export class DataLink implements LinkHandler {
 
   constructor(owner: DataLinkOwner) {
     this.#owner = owner;
-    this.#heardAt = owner.monitor.activeNow();
     this.actor = createActor(linkMachine, {
       clock: owner.environment.clock,
       input: {
@@ -123,7 +121,6 @@ export class DataLink implements LinkHandler {
 
   up(): void {
     this.#isUp = true;
-    this.#heardAt = this.#owner.monitor.activeNow();
     this.actor.send({ type: 'transport.up' });
     this.#owner.up?.(this);
   }
@@ -136,7 +133,6 @@ export class DataLink implements LinkHandler {
   }
 
   chunkEnd(): void {
-    this.#heardAt = this.#owner.monitor.activeNow();
     const touched = this.#touched;
     for (const session of touched) { session.touched = false; session.own(); }
     touched.length = 0;
@@ -210,11 +206,8 @@ export class DataLink implements LinkHandler {
     this.#rtt.smoothed += (sample - this.#rtt.smoothed) / 8;
   }
 
-  /** Chunks without a whole frame are life too; `lastHeard` knows them, but not our own loop's lag. */
-  #quiet(): Milliseconds {
-    const active = this.#owner.monitor.activeNow() - this.#heardAt;
-    return this.#link ? Math.min(active, this.#owner.environment.clock.now() - this.#link.lastHeard) : active;
-  }
+  /** How long nothing has been heard, our own loop's lag not counted (D-29). */
+  #quiet(): Milliseconds { return this.#link && this.#isUp ? this.#owner.monitor.activeSince(this.#link.lastHeard) : 0; }
 
   #giveUp(reason: 'CONNECT_TIMEOUT' | 'SILENCE'): void {
     const what = reason === 'SILENCE' ? `${this.peer} has been silent for ${Math.round(this.#quiet())} ms` : `${this.peer} did not answer in ${this.#owner.timers.connectTimeout} ms`;

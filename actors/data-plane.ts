@@ -35,7 +35,7 @@ export class DataPlane implements SharedPlane, DataLinkOwner {
     this.environment = environment;
     this.timers = timers;
     this.pools = pools;
-    this.monitor = new LoopMonitor(environment.clock);
+    this.monitor = new LoopMonitor({ clock: environment.clock });
     this.pacer = new Pacer(environment.clock);
   }
 

@@ -23,24 +23,7 @@ export interface SendOptions {
 }
 
 /** What a pool user's `'data'` listener learns of a message. */
-export interface ReceivedInfo {
-  /** PE identifier of the sender. */
-  readonly from: number | undefined;
-  /** The `id` of the message this is a reply to; undefined for an unprompted one. */
-  readonly inReplyTo: string | undefined;
-  /** A reply to a message of the failover callback. */
-  readonly recovery: boolean;
-  readonly ppid: number;
-  readonly stream: number;
-}
-
-export class Received implements ReceivedInfo {
-  constructor(readonly sessionId: string, readonly from: number | undefined, readonly output: Output) {}
-  get inReplyTo(): string | undefined { return this.output.request === undefined ? undefined : `${this.sessionId}:${this.output.recovery ? 'r' : ''}${this.output.request}`; }
-  get recovery(): boolean { return this.output.recovery; }
-  get ppid(): number { return this.output.ppid; }
-  get stream(): number { return 0; }
-}
+export type ReceivedInfo = Readonly<Pick<Output, 'from' | 'inReplyTo' | 'recovery' | 'ppid' | 'stream'>>;
 
 const known = new Set(['deliver', 'ppid', 'ack', 'lifetime', 'signal', 'stream', 'unordered']);
 

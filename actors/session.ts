@@ -1,5 +1,5 @@
 import { createActor, type Actor } from 'xstate';
-import { checkSend, Received, type ReceivedInfo, type SendOptions } from './session-messages.js';
+import { checkSend, type ReceivedInfo, type SendOptions } from './session-messages.js';
 import type { Output } from '../delivery/held.js';
 import type { DeliveryMode } from '../delivery/modes.js';
 import { PoisonWatch } from '../delivery/poison.js';
@@ -14,7 +14,7 @@ import { ASAP_PPID, mapping, offsets, readU32 } from '../wire/mapping.js';
 import { decodeSnapshot } from '../wire/snapshot.js';
 import { ppidOf, type DataLink, type LinkSession } from './data-link.js';
 import type { DataPlane } from './data-plane.js';
-import { Emitter, guard, type Unsubscribe } from './emitter.js';
+import { Emitter, type Unsubscribe } from './emitter.js';
 import { Recovery, type FailoverCallback } from './recovery.js';
 import { codeName } from './service-session.js';
 
@@ -88,6 +88,7 @@ export class Session implements LinkSession, Port, UserHalfOwner {
   #failedAt: Milliseconds | undefined;
   #cause: unknown;
   #isOver = false;
+  #isClosing = false;
   #isStuck = false;
   #acks: Map<number, () => void> | undefined;
 
@@ -138,7 +139,7 @@ export class Session implements LinkSession, Port, UserHalfOwner {
   send(data: Uint8Array | string, options?: SendOptions): Promise<void> {
     try {
       if (this.#isOver) throw new SessionError('SESSION_CLOSED', 'the session is closed', { outcome: 'not-taken' });
-      if (this.actor.getSnapshot().context.isClosing) throw new UsageError('CLOSED', 'close() has been called');
+      if (this.#isClosing) throw new UsageError('CLOSED', 'close() has been called');
       const length = checkSend(data, options, this.#half.window.limits);
       const payload = typeof data === 'string' ? Buffer.from(data) : Buffer.from(data); // kept, so copied (D-22)
       if (this.#blocked.length > 0 || !this.#half.window.hasRoom(length)) return this.#sendLater(payload, options);
@@ -156,6 +157,7 @@ export class Session implements LinkSession, Port, UserHalfOwner {
    *  that covers it is not waited for. */
   async close(): Promise<void> {
     if (this.#isOver) return;
+    this.#isClosing = true;
     this.actor.send({ type: 'close.request' });
     await this.#settled(false).catch(() => undefined);
     this.#half.close('NORMAL', '');
@@ -220,7 +222,10 @@ export class Session implements LinkSession, Port, UserHalfOwner {
 
   // ---- UserHalfOwner
 
-  give(output: Output): void { if (this.#unheard) this.#unheard.push({ ...output, payload: Buffer.from(output.payload) }); else this.#deliver(output); }
+  give(output: Output): void { if (!this.#unheard) return this.#deliver(output);
+    output.payload = Buffer.from(output.payload);
+    this.#unheard.push(output);
+  }
 
   violation(what: string): void {
     const error = new SessionError('PEER_MISBEHAVED', `pool element ${hex(this.#element?.identifier)}: ${what}`);
@@ -305,18 +310,25 @@ export class Session implements LinkSession, Port, UserHalfOwner {
 
   #deliver(output: Output): void {
     if (this.#isOver) return;
-    const listeners = this.#events.listeners('data');
-    const info = new Received(this.id, this.#element?.identifier, output);
-    let pending: Promise<unknown>[] | undefined;
-    for (const listener of listeners) {
-      guard(this.#plane.environment.logger, 'data', () => {
-        const result: unknown = listener(output.payload, info);
+    output.from = this.#element?.identifier;
+    let pending: PromiseLike<unknown>[] | undefined;
+    for (const listener of this.#events.listeners('data')) {
+      try {
+        const result: unknown = listener(output.payload, output);
         if (result instanceof Promise) (pending ??= []).push(result);
-        return result;
-      });
+      } catch (error) {
+        this.#plane.environment.logger.error({ err: error, session: this.id }, 'a data listener threw');
+      }
     }
-    const { length } = output.payload;
-    if (pending) void Promise.allSettled(pending).then(() => { this.#half.consumed(length); }); else this.#half.consumed(length);
+    if (pending) void this.#consumedLater(pending, output.payload.length); else this.#half.consumed(output.payload.length);
+  }
+
+  /** Asynchronous listeners hold the credit of what they work on (D-21). */
+  async #consumedLater(pending: readonly PromiseLike<unknown>[], bytes: number): Promise<void> {
+    for (const result of await Promise.allSettled(pending)) {
+      if (result.status === 'rejected') this.#plane.environment.logger.error({ err: result.reason as unknown, session: this.id }, 'a data listener rejected');
+    }
+    this.#half.consumed(bytes);
   }
 
   #control(bytes: Buffer, start: number, end: number): void {

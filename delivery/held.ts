@@ -1,14 +1,26 @@
-/** An output of a pool element that waits to be given to the application (D-10, D-12). */
-export interface Output {
-  /** The request it answers; undefined when unprompted. */
-  readonly request: number | undefined;
-  /** Its place among the replies of its request, or among the unprompted messages of the epoch. */
-  readonly index: number;
-  /** Its number among all outputs of the epoch. */
-  readonly number: number;
-  readonly recovery: boolean;
-  readonly ppid: number;
-  payload: Buffer;
+/** An output of a pool element, and what its receiver learns of it: the `info` of a `'data'` event. It may wait to be given out (D-10, D-12). */
+export class Output {
+  /** PE identifier of the sender; set when it is given out. */
+  from: number | undefined = undefined;
+
+  constructor(
+    readonly sessionId: string,
+    /** The request it answers; undefined when unprompted. */
+    readonly request: number | undefined,
+    /** Its place among the replies of its request, or among the unprompted messages of the epoch. */
+    readonly index: number,
+    /** Its number among all outputs of the epoch. */
+    readonly number: number,
+    /** Answers a message of the failover callback (D-15). */
+    readonly recovery: boolean,
+    readonly ppid: number,
+    public payload: Buffer,
+  ) {}
+
+  /** The `id` of the message it answers. */
+  get inReplyTo(): string | undefined { return this.request === undefined ? undefined : `${this.sessionId}:${this.recovery ? 'r' : ''}${this.request}`; }
+  /** The TCP mapping has one stream. */
+  get stream(): number { return 0; }
 }
 
 /** Outputs in the order they came, until the cookie (or DONE) that contains them has come; forgotten when the session leaves. */

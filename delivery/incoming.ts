@@ -27,7 +27,7 @@ export class Incoming {
   get stream(): number { return 0; }
   /** Answers this message; resolves when the link has room.
    *  Rejects when the handler has settled, or with OUTPUT_LIMIT above 1 MiB (unless `outputCommit: false`). */
-  reply(data: Uint8Array | string, options: { ppid?: number } = {}): Promise<void> { return this.owner.replyTo(this, data, options.ppid ?? this.ppid); }
+  reply(data: Uint8Array | string, options?: { readonly ppid?: number }): Promise<void> { return this.owner.replyTo(this, data, options?.ppid ?? this.ppid); }
   /** The application's acknowledgement, where the sender asked for it (`ack: true`); else nothing. */
   ack(): void { if (this.ackWanted) this.owner.acknowledge(this); }
 }

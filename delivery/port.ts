@@ -16,30 +16,40 @@ export interface Port extends FrameSpace {
 
 const data = mapping.DATA;
 const reply = mapping.REPLY;
+const DATA_HEAD = offsets.DATA.tail;
+const REPLY_HEAD = offsets.REPLY.tail;
 
 /** A message in DATA frames of at most MAX_FRAGMENT bytes of payload. */
 export function writeData(port: FrameSpace, session: number, flags: number, ppid: number, id: number, payload: Uint8Array): void {
-  eachFragment(payload.length, (from, to, more) => {
-    const length = offsets.DATA.tail + to - from;
-    const { bytes, offset } = port.reserve(length);
-    writeHeader(bytes, offset, length, data.type, flags | more, session);
-    writeU32(bytes, offset + offsets.DATA.ppid, ppid);
-    writeU32(bytes, offset + offsets.DATA.id, id);
-    copy(payload, bytes, offset + offsets.DATA.tail, from, to);
-  });
+  let from = 0;
+  for (; payload.length - from > MAX_FRAGMENT; from += MAX_FRAGMENT) dataFrame(port, session, flags | data.flags.more, ppid, id, payload, from, from + MAX_FRAGMENT);
+  dataFrame(port, session, flags, ppid, id, payload, from, payload.length);
 }
 
 /** A reply to message `id`, the `index`th of its handler, in REPLY frames. */
 export function writeReply(port: FrameSpace, session: number, flags: number, ppid: number, id: number, index: number, payload: Uint8Array): void {
-  eachFragment(payload.length, (from, to, more) => {
-    const length = offsets.REPLY.tail + to - from;
-    const { bytes, offset } = port.reserve(length);
-    writeHeader(bytes, offset, length, reply.type, flags | more, session);
-    writeU32(bytes, offset + offsets.REPLY.ppid, ppid);
-    writeU32(bytes, offset + offsets.REPLY.id, id);
-    writeU32(bytes, offset + offsets.REPLY.index, index);
-    copy(payload, bytes, offset + offsets.REPLY.tail, from, to);
-  });
+  let from = 0;
+  for (; payload.length - from > MAX_FRAGMENT; from += MAX_FRAGMENT) replyFrame(port, session, flags | reply.flags.more, ppid, id, index, payload, from, from + MAX_FRAGMENT);
+  replyFrame(port, session, flags, ppid, id, index, payload, from, payload.length);
+}
+
+function dataFrame(port: FrameSpace, session: number, flags: number, ppid: number, id: number, payload: Uint8Array, from: number, to: number): void {
+  const length = DATA_HEAD + to - from;
+  const { bytes, offset } = port.reserve(length);
+  writeHeader(bytes, offset, length, data.type, flags, session);
+  writeU32(bytes, offset + offsets.DATA.ppid, ppid);
+  writeU32(bytes, offset + offsets.DATA.id, id);
+  copy(payload, bytes, offset + DATA_HEAD, from, to);
+}
+
+function replyFrame(port: FrameSpace, session: number, flags: number, ppid: number, id: number, index: number, payload: Uint8Array, from: number, to: number): void {
+  const length = REPLY_HEAD + to - from;
+  const { bytes, offset } = port.reserve(length);
+  writeHeader(bytes, offset, length, reply.type, flags, session);
+  writeU32(bytes, offset + offsets.REPLY.ppid, ppid);
+  writeU32(bytes, offset + offsets.REPLY.id, id);
+  writeU32(bytes, offset + offsets.REPLY.index, index);
+  copy(payload, bytes, offset + REPLY_HEAD, from, to);
 }
 
 /** A frame whose only field is one u32: DONE, ACK, WINDOW. */
@@ -56,14 +66,8 @@ export function writeFrame(port: FrameSpace, frame: Uint8Array): void {
   bytes.set(frame, offset);
 }
 
-function eachFragment(length: number, write: (from: number, to: number, more: number) => void): void {
-  let from = 0;
-  for (; length - from > MAX_FRAGMENT; from += MAX_FRAGMENT) write(from, from + MAX_FRAGMENT, data.flags.more);
-  write(from, length, 0);
-}
-
-/** Small payloads are copied by a loop: below some 40 bytes that is quicker than the call into the runtime. */
+/** Small payloads are copied by a loop: below some 100 bytes that is quicker than the call into the runtime. */
 function copy(source: Uint8Array, target: Buffer, at: number, from: number, to: number): void {
-  if (to - from > 40) target.set(from === 0 && to === source.length ? source : source.subarray(from, to), at);
+  if (to - from > 100) target.set(from === 0 && to === source.length ? source : source.subarray(from, to), at);
   else for (let i = from; i < to; i++) target[at + i - from] = source[i]!;
 }

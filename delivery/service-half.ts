@@ -59,7 +59,7 @@ export class ServiceHalf {
   stateful = false;
   /** The message whose handler runs right now, on the stack. */
   current: Incoming | undefined;
-  /** Messages whose handlers have not settled. */
+  /** Messages whose handlers have returned a promise that has not settled. */
   readonly running = new Set<Incoming>();
   #mailbox: Incoming[] = [];
   #mailboxHead = 0;
@@ -87,7 +87,7 @@ export class ServiceHalf {
   get isEnded(): boolean { return this.#state === 'ended'; }
   /** The last message whose handler has settled, or that the restored cookie contained. */
   get settledId(): number { return this.#settled; }
-  get isIdle(): boolean { return this.running.size === 0 && this.#mailboxHead === this.#mailbox.length; }
+  get isIdle(): boolean { return this.running.size === 0 && this.current === undefined && this.#mailboxHead === this.#mailbox.length; }
   /** There is something that a snapshot taken now would cover. */
   get isUncovered(): boolean { return this.#sinceCookie > 0 || this.#unpromptedSinceCookie; }
 
@@ -162,7 +162,6 @@ export class ServiceHalf {
   release(): void { if (this.#state === 'held') { this.#state = 'serving'; this.pump(); } }
 
   #run(incoming: Incoming): void {
-    this.running.add(incoming);
     this.current = incoming;
     let result: void | PromiseLike<void>;
     try {
@@ -172,12 +171,12 @@ export class ServiceHalf {
       return this.#fail(incoming, error);
     }
     this.current = undefined;
-    if (isThenable(result)) result.then(() => { this.#settle(incoming); this.pump(); }, (error: unknown) => { this.#fail(incoming, error); });
-    else this.#settle(incoming);
+    if (!isThenable(result)) return this.#settle(incoming);
+    this.running.add(incoming);
+    result.then(() => { this.running.delete(incoming); this.#settle(incoming); this.pump(); }, (error: unknown) => { this.running.delete(incoming); this.#fail(incoming, error); });
   }
 
   #settle(incoming: Incoming): void {
-    this.running.delete(incoming);
     incoming.settled = true;
     if (this.#state === 'ended') return this.#checkIdle();
     if (incoming.failure) return this.#fail(incoming, incoming.failure);
@@ -199,7 +198,6 @@ export class ServiceHalf {
   }
 
   #fail(incoming: Incoming, error: unknown): void {
-    this.running.delete(incoming);
     incoming.settled = true;
     if (this.#state === 'ended') return this.#checkIdle();
     const code = error instanceof SessionError && error.code === 'OUTPUT_LIMIT' ? 'OUTPUT_LIMIT' : 'HANDLER_FAILED';
@@ -220,7 +218,13 @@ export class ServiceHalf {
     const index = incoming.replies++;
     this.#outputs++;
     const flags = incoming.recovery ? REPLY.recovery : 0;
-    return this.#emit(payload, (bytes) => { writeReply(this.port, this.options.session, flags, ppid, incoming.sequence, index, bytes); });
+    const { session } = this.options;
+    if (!this.#takeCredit(payload.length)) {
+      const copy = Buffer.from(payload);
+      return this.output.put(copy.length, () => { writeReply(this.port, session, flags, ppid, incoming.sequence, index, copy); }) ?? resolved;
+    }
+    writeReply(this.port, session, flags, ppid, incoming.sequence, index, payload);
+    return resolved;
   }
 
   /** An unprompted message: waits at the pool user for the cookie that contains it; without `snapshot` it is at-most-once (D-12). */
@@ -231,7 +235,8 @@ export class ServiceHalf {
     const committed = this.options.mode === 'effectively-once' && this.stateful && this.owner.snapshot !== undefined;
     this.#outputs++;
     if (committed) { this.#unpromptedSinceCookie = true; this.port.flushSoon(); }
-    return this.#emit(payload, (bytes) => { writeData(this.port, this.options.session, committed ? 0 : DATA.uncommitted, ppid, 0, bytes); });
+    const copy = Buffer.from(payload);
+    return this.output.put(copy.length, () => { writeData(this.port, this.options.session, committed ? 0 : DATA.uncommitted, ppid, 0, copy); }) ?? resolved;
   }
 
   acknowledge(incoming: Incoming): void {
@@ -265,7 +270,7 @@ export class ServiceHalf {
 
   /** Between handlers only: asks the service for its state and sends it as a cookie with the next commit. */
   takeSnapshot(): void {
-    if (!this.owner.snapshot || !this.stateful || this.running.size > 0 || this.#state === 'ended') return;
+    if (!this.owner.snapshot || !this.stateful || this.running.size > 0 || this.current !== undefined || this.#state === 'ended') return;
     let bytes: Uint8Array | undefined;
     try { bytes = this.owner.snapshot(); } catch (error) { return this.close('HANDLER_FAILED', 'snapshot failed', error); }
     if (bytes) this.setCookie(bytes, undefined);
@@ -316,14 +321,11 @@ export class ServiceHalf {
 
   // ---- below
 
-  #emit(payload: Uint8Array, write: (bytes: Uint8Array) => void): Promise<void> {
-    if (this.output.isClear && this.output.credit.covers(payload.length)) {
-      this.output.credit.take(payload.length);
-      write(payload);
-      return resolved;
-    }
-    const copy = Buffer.from(payload);
-    return this.output.put(copy.length, () => { write(copy); }) ?? resolved;
+  /** Whether `bytes` may be written at once; then their credit is taken. */
+  #takeCredit(bytes: number): boolean {
+    if (!this.output.isClear || !this.output.credit.covers(bytes)) return false;
+    this.output.credit.take(bytes);
+    return true;
   }
 
   #refusal(incoming: Incoming | undefined, ppid: number): Error | undefined {

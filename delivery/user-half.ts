@@ -1,6 +1,6 @@
 import { closeCodes, encodeFrame, mapping, offsets, readU32 } from '../wire/mapping.js';
 import { DEFAULT_CREDIT, ReceiveCredit, SendCredit } from './credit.js';
-import { HeldOutputs, type Output } from './held.js';
+import { HeldOutputs, Output } from './held.js';
 import { deliveryModes, type DeliveryMode } from './modes.js';
 import { writeData, writeFrame, writeWord, type Port } from './port.js';
 import { Reassembly } from './reassembly.js';
@@ -51,8 +51,12 @@ export class UserHalf {
   /** A cookie that names an output which has not come (it cannot happen on an ordered link). */
   #early: { outputs: number; accept: () => void } | undefined;
 
+  /** `id`, hexadecimal. */
+  readonly sessionId: string;
+
   constructor(readonly id: Buffer, readonly mode: DeliveryMode, limits: WindowLimits, readonly owner: UserHalfOwner) {
     this.window = new Window(limits);
+    this.sessionId = id.toString('hex');
   }
 
   get isStateful(): boolean { return this.#stateful; }
@@ -149,12 +153,9 @@ export class UserHalf {
     if (!payload) return;
     const request = readU32(bytes, start + offsets.REPLY.id);
     const isRecovery = (flags & recovery) !== 0;
-    const output: Output = {
-      request, index: readU32(bytes, start + offsets.REPLY.index), number: ++this.#outputs, recovery: isRecovery,
-      ppid: readU32(bytes, start + offsets.REPLY.ppid), payload,
-    };
+    const output = new Output(this.sessionId, request, readU32(bytes, start + offsets.REPLY.index), ++this.#outputs, isRecovery, readU32(bytes, start + offsets.REPLY.ppid), payload);
     if (isRecovery) this.#holdRecovery(output); else this.#replyTo(request, output);
-    this.#checkEarly();
+    if (this.#early) this.#checkEarly();
   }
 
   /** An unprompted message: DATA from the pool element (D-12). */
@@ -162,11 +163,9 @@ export class UserHalf {
     const flags = bytes[start + 5]!;
     const payload = this.#whole(bytes.subarray(start + offsets.DATA.tail, end), (flags & more) !== 0);
     if (!payload) return;
-    const output: Output = {
-      request: undefined, index: ++this.#unprompted, number: ++this.#outputs, recovery: false, ppid: readU32(bytes, start + offsets.DATA.ppid), payload,
-    };
+    const output = new Output(this.sessionId, undefined, ++this.#unprompted, ++this.#outputs, false, readU32(bytes, start + offsets.DATA.ppid), payload);
     if ((flags & mapping.DATA.flags.uncommitted) !== 0) this.owner.give(output); else this.#held.hold(output);
-    this.#checkEarly();
+    if (this.#early) this.#checkEarly();
   }
 
   onDone(bytes: Buffer, start: number): void {

@@ -1,0 +1,242 @@
+import type { Output } from '../../delivery/held.js';
+import type { Incoming } from '../../delivery/incoming.js';
+import type { DeliveryMode } from '../../delivery/modes.js';
+import { writeData, type Port } from '../../delivery/port.js';
+import { ServiceHalf, type ServiceHalfOwner } from '../../delivery/service-half.js';
+import { UserHalf, type UserHalfOwner } from '../../delivery/user-half.js';
+import type { Kept } from '../../delivery/window.js';
+import { decodeAsap, encodeAsap } from '../../wire/index.js';
+import { ASAP_PPID, decodeFrame, mapping, offsets, readU32, type CloseCode, type Frame } from '../../wire/mapping.js';
+import { decodeSnapshot, encodeSnapshot } from '../../wire/snapshot.js';
+
+/** What a service of these tests does; `state` is lost with its pool element. */
+export interface TestService {
+  readonly stateful: boolean;
+  readonly outputCommit?: boolean;
+  readonly concurrency?: number;
+  /** A fresh instance, at a fresh pool element. */
+  start(session: ServiceEnd): {
+    handle(incoming: Incoming): void | PromiseLike<void>;
+    restore?(cookie: Buffer): void | PromiseLike<void>;
+    snapshot?(): Uint8Array | undefined;
+  };
+}
+export interface ServiceEnd {
+  send(data: string): void;
+  setCookie(cookie: string): void;
+  readonly half: ServiceHalf;
+}
+
+/** Both halves of a session with every frame between them in the test's hands; pool elements come and go, without sockets or clocks. */
+export class SessionPair implements UserHalfOwner {
+  readonly user: UserHalf;
+  /** What the application at the pool user has been given. */
+  readonly given: string[] = [];
+  readonly replies = new Map<number, string[]>();
+  readonly lostMessages: string[] = [];
+  readonly violations: string[] = [];
+  /** Ids of messages whose handlers were begun, over all pool elements. */
+  readonly begun: number[] = [];
+  readonly recoveries: string[] = [];
+  /** Names of all frames in the order in which they were delivered. */
+  readonly trace: string[] = [];
+  recovery: ((send: (data: string) => void) => void) | undefined;
+  frames = 0;
+  ended: { code: CloseCode; reason: string } | undefined;
+  service: ServiceHalf | undefined;
+  #toService: Buffer[] = [];
+  #toUser: Buffer[] = [];
+  #commitDue = false;
+  #session = 0;
+
+  constructor(readonly testService: TestService, readonly mode: DeliveryMode, limits = { messages: 1024, bytes: 1024 * 1024 }) {
+    this.user = new UserHalf(Buffer.alloc(16, 7), mode, limits, this);
+  }
+
+  send(data: string, mode: DeliveryMode = this.mode): Kept { return this.user.send(Buffer.from(data), mode, 0, false); }
+
+  /** A pool element opens the session: OPEN, cookie echo; the rest follows as frames are delivered. */
+  open(): void {
+    this.#session++;
+    this.service = undefined;
+    this.#toService = [];
+    this.#toUser = [];
+    this.user.open(this.#userPort, this.#session, Buffer.from('pool'));
+    const { cookie } = this.user;
+    if (cookie) writeData(this.#userPort, this.#session, 0, ASAP_PPID, 0, encodeAsap({ type: 'ASAP_COOKIE_ECHO', cookie: cookie.cookie, ...(cookie.snapshot && { snapshot: cookie.snapshot }) }));
+  }
+
+  /** The pool element dies: with its state, and with all that is on its way. */
+  kill(): void {
+    this.service = undefined;
+    this.#toService = [];
+    this.#toUser = [];
+    this.user.leave();
+  }
+
+  /** Delivers frames, `batch` at a time to the pool element, until nothing moves or `limit` frames have been delivered in all. */
+  async run(limit = Infinity, batch = 1): Promise<boolean> {
+    while (this.frames < limit) {
+      let moved = false;
+      for (let i = 0; i < batch && this.#toService.length > 0 && this.frames < limit; i++) moved = this.#deliverToService() || moved;
+      if (moved) await settle();
+      if (this.#commitDue) { this.#commitDue = false; this.service?.commit(); moved = true; }
+      if (this.#toUser.length > 0 && this.frames < limit) moved = this.#deliverToUser() || moved;
+      await settle();
+      if (!moved && !this.#commitDue) return true;
+    }
+    return false;
+  }
+
+  #deliverToService(): boolean {
+    const bytes = this.#toService.shift()!;
+    this.#note('>', bytes);
+    const frame = decodeFrame(bytes, 0, bytes.length);
+    if (frame.type === 'OPEN') { this.#openService(frame); return true; }
+    if (frame.type === 'DATA' && frame.ppid === ASAP_PPID) this.#echo(frame);
+    else if (frame.type === 'DATA') this.service?.onData(bytes, 0, bytes.length);
+    else if (frame.type === 'WINDOW') this.service?.onWindow(bytes, 0);
+    else if (frame.type === 'CLOSE') this.service?.end('NORMAL', 'closed by the pool user');
+    this.service?.own();
+    return true;
+  }
+
+  #echo(frame: Frame<'DATA'>): void {
+    const { message } = decodeAsap(frame.tail);
+    if (message.type === 'ASAP_COOKIE_ECHO') this.service?.onEcho(Buffer.from(message.cookie), message.snapshot && Buffer.from(message.snapshot));
+  }
+
+  #openService(open: Frame<'OPEN'>): void {
+    const owner = new TestOwner(this, this.testService);
+    const half = new ServiceHalf(this.#servicePort, {
+      sessionId: open.sessionId.toString('hex'), epoch: open.epoch, mode: this.mode, session: open.session, credit: open.credit,
+      windowMessages: open.windowMessages, windowBytes: open.windowBytes,
+      outputCommit: this.testService.outputCommit ?? true, concurrency: this.testService.concurrency ?? 1,
+    }, owner);
+    owner.begin(half);
+    this.service = half;
+    void settle().then(async () => { // `onSession` has settled; an echo, if announced, has come with OPEN
+      if (this.service !== half) return;
+      half.accept(this.testService.stateful);
+      if (half.hasEcho) await half.restore();
+      half.serve();
+    });
+    if (open.echo && this.#toService.length > 0) this.#deliverToService(); // the same write
+  }
+
+  #deliverToUser(): boolean {
+    const bytes = this.#toUser.shift()!;
+    this.#note('<', bytes);
+    if (readU32(bytes, 8) !== this.#session) return true;
+    switch (bytes[4]) {
+      case mapping.ACCEPT.type: this.#accepted(decodeFrame(bytes, 0, bytes.length) as Frame<'ACCEPT'>); break;
+      case mapping.REPLY.type: this.user.onReply(bytes, 0, bytes.length); break;
+      case mapping.DONE.type: this.user.onDone(bytes, 0); break;
+      case mapping.WINDOW.type: this.user.onWindow(bytes, 0); break;
+      case mapping.DATA.type: if (readU32(bytes, offsets.DATA.ppid) === ASAP_PPID) this.#cookie(bytes); else this.user.onData(bytes, 0, bytes.length); break;
+      default: break;
+    }
+    this.user.own();
+    return true;
+  }
+
+  #accepted(frame: Frame<'ACCEPT'>): void {
+    this.user.accepted({ stateful: frame.stateful === true, streaming: frame.streaming === true, credit: frame.credit });
+    if (this.#session > 1) this.recovery?.((data) => { this.user.sendRecovery(Buffer.from(data), 0); });
+    this.user.resume();
+  }
+
+  #cookie(bytes: Buffer): void {
+    const { message } = decodeAsap(bytes.subarray(offsets.DATA.tail));
+    if (message.type === 'ASAP_COOKIE') this.user.onCookie({ cookie: message.cookie, snapshot: message.snapshot }, decodeSnapshot(message.snapshot!));
+  }
+
+  #note(direction: string, bytes: Buffer): void {
+    this.frames++;
+    const frame = decodeFrame(bytes, 0, bytes.length);
+    const isControl = frame.type === 'DATA' && frame.ppid === ASAP_PPID;
+    this.trace.push(`${direction} ${isControl ? decodeAsap(frame.tail).message.type : frame.type}${'id' in frame && !isControl && frame.id > 0 ? ` ${frame.id}` : ''}`);
+  }
+
+  readonly #userPort: Port = port(() => this.#toService, () => undefined);
+  readonly #servicePort: Port = port(() => this.#toUser, () => { this.#commitDue = true; });
+
+  // UserHalfOwner
+
+  give(output: Output): void {
+    const text = output.payload.toString();
+    this.given.push(text);
+    if (output.recovery) this.recoveries.push(text);
+    else if (output.request !== undefined) this.replies.set(output.request, [...(this.replies.get(output.request) ?? []), text]);
+    this.user.consumed(output.payload.length);
+  }
+  violation(what: string): void { this.violations.push(what); }
+  moved(): void { /* nobody waits */ }
+  acknowledged(): void { /* not asked for */ }
+  lost(entry: Kept): void { this.lostMessages.push(entry.payload.toString()); }
+}
+
+class TestOwner implements ServiceHalfOwner {
+  #instance: ReturnType<TestService['start']> | undefined;
+  #half: ServiceHalf | undefined;
+  snapshot: (() => Uint8Array | undefined) | undefined;
+
+  constructor(readonly pair: SessionPair, readonly service: TestService) {}
+
+  begin(half: ServiceHalf): void {
+    this.#half = half;
+    this.#instance = this.service.start({
+      half,
+      // One at a time here, so the one that runs is the one whose context it is (D-9).
+      send: (data) => { const running = half.current ?? [...half.running][0]; void (running ? running.reply(data) : half.sendUnprompted(data, 0)); },
+      setCookie: (cookie) => { half.setCookie(cookie, half.current ?? [...half.running][0]); },
+    });
+    this.snapshot = this.#instance.snapshot;
+  }
+
+  handle(incoming: Incoming): void | PromiseLike<void> {
+    if (!incoming.recovery) this.pair.begun.push(incoming.sequence);
+    return this.#instance!.handle(incoming);
+  }
+  restore(cookie: Buffer): void | PromiseLike<void> { return this.#instance!.restore?.(cookie); }
+  verify(_cookie: Buffer, snapshot: Uint8Array | undefined): { covered: number } | undefined { return snapshot && decodeSnapshot(snapshot); }
+  encodeCookie(cookie: Buffer, covered: number, outputs: number): Uint8Array {
+    return encodeAsap({ type: 'ASAP_COOKIE', cookie, snapshot: encodeSnapshot({ sessionId: Buffer.alloc(16, 7), epoch: this.#half!.epoch, covered, outputs }) });
+  }
+  mayRun(): boolean { return true; }
+  ended(code: CloseCode, reason: string): void { this.pair.ended = { code, reason }; }
+}
+
+function port(queue: () => Buffer[], flushSoon: () => void): Port {
+  return {
+    congested: false,
+    flushSoon,
+    reserve: (length) => {
+      const bytes = Buffer.alloc(length);
+      queue().push(bytes);
+      return { bytes, offset: 0 };
+    },
+  };
+}
+
+/** Lets promises settle. */
+export async function settle(): Promise<void> { for (let i = 0; i < 8; i++) await Promise.resolve(); }
+
+/** Runs `scenario` once without a fault, then once for each frame after which the pool element may die; each run ends on a fresh one. */
+export async function dyingBetweenAnyTwoFrames(make: () => SessionPair, scenario: (pair: SessionPair) => void, check: (pair: SessionPair, reference: SessionPair, at: number) => void, batch = 1): Promise<number> {
+  const reference = make();
+  reference.open();
+  scenario(reference);
+  await reference.run(Infinity, batch);
+  for (let at = 1; at <= reference.frames; at++) {
+    const pair = make();
+    pair.open();
+    scenario(pair);
+    await pair.run(at, batch);
+    pair.kill();
+    pair.open();
+    await pair.run(Infinity, batch);
+    check(pair, reference, at);
+  }
+  return reference.frames;
+}
