@@ -1,0 +1,349 @@
+import { createActor, fromCallback, type Actor, type AnyActorRef } from 'xstate';
+import type { Milliseconds } from '../environment.js';
+import { TransportError } from '../errors.js';
+import { poolUserMachine } from '../machines/pool-user.js';
+import type { HuntReason, ServerHuntOrder } from '../machines/server-hunt.js';
+import type { Timers } from '../machines/timers.js';
+import { formatAddress, parseAddress } from '../transports/address.js';
+import type { Listener } from '../transports/transport.js';
+import { asapFraming, poolHandleKey, type AsapMessage, type AsapMessageOf } from '../wire/index.js';
+import { Association, type AssociationOwner } from './association.js';
+import { schemeOf, type ActorEnvironment } from './environment.js';
+
+/** Who may make himself home by ASAP_ENDPOINT_KEEP_ALIVE with H=1 (X-48): whoever connects from the host of a configured registrar, or anybody. */
+export type AdoptionRule = 'known' | 'any';
+
+export interface HomeOptions {
+  readonly environment: ActorEnvironment;
+  readonly registrars: readonly string[];
+  readonly timers: Timers;
+  readonly adopt: AdoptionRule;
+}
+
+/** What the resolutions of a process need of its home, and give it. */
+export interface HomePools {
+  answered(message: AsapMessageOf<'ASAP_HANDLE_RESOLUTION_RESPONSE'>): void;
+  /** The charts that wait for an answer. */
+  waiting(): Iterable<AnyActorRef>;
+  open(): () => void;
+}
+
+/** The process's home registrar: hunts for it (machines/server-hunt.ts), holds its association, and passes messages between it and the charts. Pool elements and
+ *  resolutions share it. */
+export class Home {
+  /** The pool user's role chart, root of the hunt. */
+  readonly actor: Actor<typeof poolUserMachine>;
+  /** Takes `transmit` and `home.seek` from charts. */
+  readonly ref: AnyActorRef;
+  readonly #environment: ActorEnvironment;
+  readonly #options: HomeOptions;
+  readonly #pools: HomePools;
+  readonly #attempts = new Map<string, Association>();
+  readonly #callers = new Set<Association>();
+  /** By handle and PE identifier: the charts of this process's pool elements. */
+  readonly #elements = new Map<string, Map<number, AnyActorRef>>();
+  readonly #waiting = new Set<AnyActorRef>();
+  readonly #knownHosts = new Set<string>();
+  readonly #reports: AsapMessage[] = [];
+  #home: Association | undefined;
+  #homeSince: Milliseconds = 0;
+  #homeId: number | undefined;
+  #isHunting = false;
+  #nextProbe = 0;
+  #listener: Promise<Listener> | undefined;
+
+  constructor(options: HomeOptions, pools: HomePools) {
+    this.#options = options;
+    this.#environment = options.environment;
+    this.#pools = pools;
+    this.ref = createActor(fromCallback<HomeOrder>(({ receive }) => { receive((order) => this.#obey(order)); })).start();
+    const { clock, random, logger } = this.#environment;
+    this.actor = createActor(poolUserMachine, {
+      clock,
+      input: {
+        host: this.ref,
+        registrars: options.registrars,
+        lookUp: (registrars) => this.#lookUp(registrars),
+        timers: options.timers,
+        silence: () => this.#silence(),
+        isNeeded: () => this.#elements.size > 0 || this.#waiting.size > 0 || !isEmpty(pools.waiting()),
+        fraction: () => random.fraction(),
+        openResolutions: () => pools.open(),
+      },
+    });
+    this.actor.subscribe({ error: (error) => logger.error({ err: error }, 'the pool user failed') });
+    this.actor.on('child.failed', ({ child, error }) => logger.error({ err: error, child }, 'a procedure of the pool user failed and is begun again'));
+  }
+
+  /** Starts hunting. */
+  start(): void {
+    this.actor.start();
+    this.#seek('none');
+  }
+
+  /** Of the registrar in use, as far as known. */
+  get registrar(): { readonly address: string; readonly identifier: number | undefined } | undefined {
+    return this.#home === undefined ? undefined : { address: this.#home.peer, identifier: this.#homeId };
+  }
+
+  /** For how long the present home has been in use. */
+  get age(): Milliseconds {
+    return this.#home === undefined ? 0 : this.#environment.clock.now() - this.#homeSince;
+  }
+
+  /** This end of the control connection, as the registrar sees it where nobody translates addresses. */
+  get localHost(): string | undefined {
+    return this.#home === undefined ? undefined : hostOf(this.#home.link.local);
+  }
+
+  /** The PE's own ASAP listener, where a new home connects (X-1). The first call decides where. */
+  listen(address: string): Promise<Listener> {
+    this.#listener ??= this.#environment.transports(schemeOf(address)).listen(
+      address,
+      (link) => Association.accept(link, (association) => this.#caller(association), this.#environment),
+      { framing: asapFraming, maxLinks: MAX_CALLERS, firstFrameTimeout: 5_000, frameTimeout: 5_000, maxQueued: 256 * 1024 },
+    ).catch((error: unknown) => {
+      this.#listener = undefined;
+      throw error;
+    });
+    return this.#listener;
+  }
+
+  has(key: string, peIdentifier: number): boolean {
+    return this.#elements.get(key)?.has(peIdentifier) === true;
+  }
+
+  /** From now on the chart gets what concerns that pool element, and its keep-alives are acknowledged. */
+  join(key: string, peIdentifier: number, element: AnyActorRef): void {
+    const pool = this.#elements.get(key) ?? new Map<number, AnyActorRef>();
+    this.#elements.set(key, pool.set(peIdentifier, element));
+  }
+
+  leave(key: string, peIdentifier: number): void {
+    const pool = this.#elements.get(key);
+    const element = pool?.get(peIdentifier);
+    if (element === undefined) return;
+    this.#waiting.delete(element);
+    pool?.delete(peIdentifier);
+    if (pool?.size === 0) this.#elements.delete(key);
+  }
+
+  /** Sends it now, or when there is a home again: ASAP_ENDPOINT_UNREACHABLE. */
+  report(message: AsapMessageOf<'ASAP_ENDPOINT_UNREACHABLE'>): void {
+    if (this.#home !== undefined) this.#home.send(message);
+    else if (this.#reports.length < MAX_REPORTS) this.#reports.push(message);
+  }
+
+  async close(): Promise<void> {
+    this.actor.send({ type: 'close' });
+    this.ref.stop?.();
+    this.#stopAttempts();
+    this.#home?.close();
+    this.#home = undefined;
+    for (const caller of this.#callers) caller.close();
+    const listener = await this.#listener?.catch(() => undefined);
+    await listener?.close();
+  }
+
+  // ---- orders of the charts
+
+  #obey(order: HomeOrder): void {
+    switch (order.type) {
+      case 'transmit': this.#home?.send(order.message); return; // without a home the chart hunts, and asks again then (RFC 5352 §3.7.1)
+      case 'home.seek':
+        if (order.from !== undefined) this.#waiting.add(order.from);
+        return this.#seek(order.why);
+      case 'attempt.start': return this.#attempt(order.address);
+      case 'attempts.stop': return this.#stopAttempts();
+      case 'home.adopt': return this.#adoptAttempt(order.address);
+      case 'home.kept':
+        this.#isHunting = false;
+        return this.#tellFound(this.#waiting, false, false);
+      case 'home.probe': return this.#probe();
+      case 'hunt.begun': this.#isHunting = true; return;
+      case 'hunt.failed': return this.#complain(order.rounds);
+    }
+  }
+
+  #seek(why: HuntReason): void {
+    this.actor.send({ type: 'home.seek', why });
+  }
+
+  #attempt(address: string): void {
+    const association = Association.connect(this.#environment.transports(schemeOf(address)), address, (attempt) => ({
+      up: () => { if (this.#attempts.get(address) === attempt) this.actor.send({ type: 'attempt.up', address }); },
+      message: (message) => this.#received(attempt, message),
+      down: (reason) => {
+        if (attempt === this.#home) return this.#lost(reason);
+        if (this.#attempts.get(address) !== attempt) return;
+        this.#attempts.delete(address);
+        this.#environment.logger.debug({ registrar: address, code: reason.code }, 'a registrar cannot be reached');
+        this.actor.send({ type: 'attempt.failed', address });
+      },
+    }), { ...this.#environment, connectTimeout: this.#options.timers.retranMax, maxQueued: MAX_QUEUED }); // T5 ends it sooner
+    this.#attempts.set(address, association);
+  }
+
+  #stopAttempts(): void {
+    const attempts = [...this.#attempts.values()];
+    this.#attempts.clear();
+    for (const attempt of attempts) attempt.destroy('LINK_CLOSED');
+  }
+
+  #adoptAttempt(address: string): void {
+    const association = this.#attempts.get(address);
+    this.#attempts.delete(address);
+    this.#stopAttempts();
+    if (association === undefined) return;
+    this.#replaceHome(association, undefined);
+    this.#tellFound([...this.#allElements(), ...this.#waiting, ...this.#pools.waiting()], true, false);
+  }
+
+  #replaceHome(association: Association, identifier: number | undefined): void {
+    const old = this.#home;
+    this.#home = association;
+    this.#homeSince = this.#environment.clock.now();
+    this.#homeId = identifier;
+    this.#isHunting = false;
+    if (old !== association) old?.close();
+    this.#environment.logger.info({ registrar: association.peer, identifier }, 'home registrar');
+    for (const report of this.#reports.splice(0)) association.send(report);
+  }
+
+  #tellFound(whom: Iterable<AnyActorRef>, isNew: boolean, hasTakenOver: boolean): void {
+    const refs = new Set(whom);
+    this.#waiting.clear();
+    for (const ref of refs) ref.send({ type: 'home.found', isNew, hasTakenOver });
+  }
+
+  #lost(reason: TransportError): void {
+    this.#environment.logger.warn({ registrar: this.#home?.peer, code: reason.code }, 'home registrar lost');
+    this.#home = undefined;
+    this.#homeId = undefined;
+    this.actor.send({ type: 'home.down' });
+    for (const ref of new Set([...this.#allElements(), ...this.#pools.waiting()])) ref.send({ type: 'home.lost' });
+  }
+
+  /** By a re-registration of one of ours, each in turn: that renews a registration as well. */
+  #probe(): void {
+    const elements = [...this.#allElements()];
+    const element = elements[this.#nextProbe++ % Math.max(1, elements.length)];
+    element?.send({ type: 'registration.refresh' });
+  }
+
+  #complain(rounds: number): void {
+    if ((rounds & (rounds - 1)) !== 0) return; // the first, second, fourth, eighth ... round
+    this.#environment.logger.warn({ registrars: this.#options.registrars, rounds }, 'no registrar can be reached; the hunt goes on');
+  }
+
+  // ---- messages
+
+  #caller(association: Association): AssociationOwner {
+    this.#callers.add(association);
+    return {
+      message: (message) => this.#received(association, message),
+      down: (reason) => {
+        this.#callers.delete(association);
+        if (association === this.#home) this.#lost(reason);
+      },
+    };
+  }
+
+  #received(association: Association, message: AsapMessage): void {
+    if (message.type === 'ASAP_ENDPOINT_KEEP_ALIVE') return this.#keepAlive(association, message);
+    if (association !== this.#home) return; // nobody else's answers count
+    switch (message.type) {
+      case 'ASAP_REGISTRATION_RESPONSE':
+        if (message.generation !== undefined) this.#homeId = message.generation.home;
+        this.#tellElement(message);
+        break;
+      case 'ASAP_DEREGISTRATION_RESPONSE': this.#tellElement(message); break;
+      case 'ASAP_HANDLE_RESOLUTION_RESPONSE': this.#pools.answered(message); break;
+      default: return;
+    }
+    if (this.#isHunting) this.actor.send({ type: 'home.heard', answers: answeredTimer[message.type] });
+  }
+
+  #tellElement(message: AsapMessageOf<'ASAP_REGISTRATION_RESPONSE' | 'ASAP_DEREGISTRATION_RESPONSE'>): void {
+    this.#elements.get(poolHandleKey(message.poolHandle))?.get(message.peIdentifier)?.send(message);
+  }
+
+  /** RFC 5352 §3.4, at once and without a chart: one acknowledgement for each of our elements of that pool (X-29). Anybody may ask; who may become home is another matter. */
+  #keepAlive(association: Association, { poolHandle, peIdentifier, serverIdentifier, flags }: AsapMessageOf<'ASAP_ENDPOINT_KEEP_ALIVE'>): void {
+    const pool = this.#elements.get(poolHandleKey(poolHandle));
+    if (pool === undefined || (peIdentifier !== undefined && !pool.has(peIdentifier))) return; // KA1
+    for (const identifier of peIdentifier === undefined ? pool.keys() : [peIdentifier]) {
+      association.send({ type: 'ASAP_ENDPOINT_KEEP_ALIVE_ACK', poolHandle, peIdentifier: identifier }); // KA2
+    }
+    if (association === this.#home) this.#homeId = serverIdentifier;
+    else if (flags.home && serverIdentifier !== this.#homeId && this.#mayBeHome(association)) this.#takenOver(association, serverIdentifier); // KA2.4
+  }
+
+  #mayBeHome(association: Association): boolean {
+    if (this.#options.adopt === 'any' || this.#knownHosts.has(hostOf(association.peer))) return true;
+    this.#environment.logger.warn({ peer: association.peer }, 'not adopted as home registrar: not a known host');
+    return false;
+  }
+
+  #takenOver(association: Association, identifier: number): void {
+    this.#replaceHome(association, identifier);
+    this.actor.send({ type: 'home.adopted', address: association.peer });
+    this.#tellFound([...this.#allElements(), ...this.#waiting, ...this.#pools.waiting()], true, true);
+  }
+
+  *#allElements(): Iterable<AnyActorRef> {
+    for (const pool of this.#elements.values()) yield* pool.values();
+  }
+
+  #silence(): Milliseconds {
+    if (this.#home === undefined || this.#elements.size === 0) return 0;
+    return this.#environment.clock.now() - Math.max(this.#homeSince, this.#home.link.lastHeard);
+  }
+
+  /** Every address of every host. A name that nobody knows now leaves the others. */
+  async #lookUp(registrars: readonly string[]): Promise<readonly string[]> {
+    const found = await Promise.all(registrars.map(async (registrar) => {
+      const { scheme, host, port } = parseAddress(registrar, [schemeOf(registrar)]);
+      try {
+        return (await this.#environment.lookUp(host)).map((address) => formatAddress(scheme, address, port));
+      } catch (error) {
+        this.#environment.logger.warn({ err: error, registrar }, 'a registrar has no address');
+        return [];
+      }
+    }));
+    const addresses = found.flat();
+    if (addresses.length === 0) throw new TransportError('LOOKUP_FAILED', 'no registrar has an address');
+    this.#knownHosts.clear();
+    for (const address of addresses) this.#knownHosts.add(hostOf(address));
+    return addresses;
+  }
+}
+
+type HomeOrder =
+  | ServerHuntOrder
+  | { type: 'transmit'; message: AsapMessage }
+  | { type: 'home.seek'; why: HuntReason; from?: AnyActorRef };
+
+const answeredTimer = {
+  ASAP_REGISTRATION_RESPONSE: 'T2-registration',
+  ASAP_DEREGISTRATION_RESPONSE: 'T3-deregistration',
+  ASAP_HANDLE_RESOLUTION_RESPONSE: 'T1-ENRPrequest',
+} as const satisfies Partial<Record<AsapMessage['type'], HuntReason>>;
+
+/** Links to our ASAP listener at once. */
+const MAX_CALLERS = 64;
+/** Bytes that may wait for a registrar that does not read. */
+const MAX_QUEUED = 4 * 1024 * 1024;
+/** Reports that wait for a home. */
+const MAX_REPORTS = 64;
+
+/** An IPv4 address as itself, also where a dual-stack socket dresses it up. */
+function hostOf(address: string): string {
+  const { host } = parseAddress(address, [schemeOf(address)]);
+  return host.startsWith('::ffff:') ? host.slice(7) : host;
+}
+
+const isEmpty = (values: Iterable<unknown>): boolean => {
+  for (const _ of values) return false;
+  return true;
+};

@@ -1,0 +1,205 @@
+import { createActor, type Actor, type AnyActorRef } from 'xstate';
+import type { Milliseconds } from '../environment.js';
+import { NoRegistrarError, UnknownPoolHandleError } from '../errors.js';
+import { HandleCache } from '../handlespace/cache.js';
+import { resolutionMachine, type ResolutionNews } from '../machines/resolution.js';
+import type { Timers } from '../machines/timers.js';
+import { poolHandleFromKey, poolHandleKey, poolHandleText, type AsapMessageOf, type PoolElement } from '../wire/index.js';
+import type { ActorEnvironment } from './environment.js';
+import type { Home, HomePools } from './home.js';
+import { bounded, deferred, type Deferred } from './waiting.js';
+
+/** What a pool user knows of pools. Handles are keys (`poolHandleKey`). */
+export interface PoolView {
+  /** From the cache, by the pool's policy; undefined when nothing is cached. What is stale is given out and asked for again meanwhile (RFC 5352 §3.3 C3). Those in
+   *  `avoid`, and suspects, only where nothing else is left. */
+  pick(key: string, avoid?: ReadonlySet<number>): PoolElement | undefined;
+  /** Asks the registrar; one question for all who ask at once. Rejects with UnknownPoolHandleError (one round trip), NoRegistrarError, or the signal's reason. */
+  refresh(key: string, options?: { readonly signal?: AbortSignal | undefined }): Promise<void>;
+  isStale(key: string): boolean;
+  /** ASAP_ENDPOINT_UNREACHABLE, RFC 5352 §3.5: once for each event, and the element is not picked for a while. @returns false where it was reported just now. */
+  reportUnreachable(key: string, peIdentifier: number): boolean;
+}
+
+/** The handle cache with a resolution chart for each handle. */
+export class Pools implements PoolView, HomePools {
+  readonly #environment: ActorEnvironment;
+  readonly #timers: Timers;
+  readonly #cache: HandleCache;
+  readonly #entries = new Map<string, Entry>();
+  readonly #home: () => Home;
+
+  constructor({ environment, timers, home }: { environment: ActorEnvironment; timers: Timers; home: () => Home }) {
+    this.#environment = environment;
+    this.#timers = timers;
+    this.#home = home;
+    this.#cache = new HandleCache({ random: environment.random, staleAfter: timers.staleCacheValue });
+  }
+
+  pick(key: string, avoid?: ReadonlySet<number>): PoolElement | undefined {
+    const entry = this.#entries.get(key);
+    if (entry?.isStale === true && !entry.isAsking) this.#ask(entry);
+    return this.#cache.pick(key, this.#now(), avoid);
+  }
+
+  refresh(key: string, { signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+    const entry = this.#entry(key);
+    entry.answer ??= deferred();
+    this.#ask(entry);
+    return bounded(entry.answer.promise, { signal });
+  }
+
+  isStale(key: string): boolean {
+    return this.#entries.get(key)?.isStale !== false;
+  }
+
+  reportUnreachable(key: string, peIdentifier: number): boolean {
+    const now = this.#now();
+    const { suspicion } = this.#timers;
+    this.#cache.suspect(key, peIdentifier, now + suspicion * (0.5 + this.#environment.random.fraction()));
+    const entry = this.#entry(key);
+    const last = entry.reported.get(peIdentifier);
+    if (last !== undefined && now - last < REPORT_INTERVAL) return false;
+    if (entry.reported.size >= MAX_REPORTED) entry.reported.clear();
+    entry.reported.set(peIdentifier, now);
+    this.#home().report({ type: 'ASAP_ENDPOINT_UNREACHABLE', poolHandle: poolHandleFromKey(key), peIdentifier });
+    return true;
+  }
+
+  /** All that is cached, in the registrar's order. */
+  elements(key: string): readonly PoolElement[] {
+    return this.#cache.elements(key);
+  }
+
+  age(key: string): Milliseconds | undefined {
+    return this.#cache.age(key, this.#now());
+  }
+
+  purge(key: string): void {
+    this.#cache.purge(key);
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return;
+    entry.isStale = true;
+    entry.actor.send({ type: 'cache.purge' });
+  }
+
+  // ---- HomePools
+
+  /** The cache first, then the chart. */
+  answered(message: AsapMessageOf<'ASAP_HANDLE_RESOLUTION_RESPONSE'>): void {
+    const key = poolHandleKey(message.poolHandle);
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return; // nobody asked
+    const { error, poolElements, policy } = message;
+    if (error === undefined && poolElements.length > 0) this.#cache.put(key, { policy, elements: poolElements, now: this.#now() });
+    entry.actor.send(message);
+  }
+
+  *waiting(): Iterable<AnyActorRef> {
+    for (const entry of this.#entries.values()) if (entry.isAsking) yield entry.actor;
+  }
+
+  open(): () => void {
+    return () => {
+      for (const key of this.#entries.keys()) this.#end(key, new NoRegistrarError('the access point is closed'));
+    };
+  }
+
+  // ---- the charts
+
+  #ask(entry: Entry): void {
+    entry.isAsking = true;
+    entry.actor.send({ type: 'resolution.request' });
+  }
+
+  #entry(key: string): Entry {
+    const known = this.#entries.get(key);
+    if (known !== undefined) return known;
+    if (this.#entries.size >= MAX_ENTRIES) this.#evict();
+    const entry: Entry = { actor: this.#createActor(key), isStale: true, isAsking: false, answer: undefined, reported: new Map() };
+    entry.actor.on('*', (news) => this.#noted(key, entry, news));
+    entry.actor.subscribe({ error: (error) => this.#failed(key, error) });
+    this.#entries.set(key, entry);
+    entry.actor.start();
+    return entry;
+  }
+
+  #createActor(key: string): Actor<typeof resolutionMachine> {
+    const { clock, random } = this.#environment;
+    return createActor(resolutionMachine, {
+      clock,
+      input: { home: this.#home().ref, poolHandle: key, timers: this.#timers, now: () => clock.now(), fraction: () => random.fraction() },
+    });
+  }
+
+  #noted(key: string, entry: Entry, news: ResolutionNews): void {
+    if (news.type === 'resolution.stale') {
+      entry.isStale = true;
+      return;
+    }
+    entry.isAsking = false;
+    entry.isStale = news.type !== 'resolution.cached';
+    if (news.type === 'resolution.unknown' && !this.#isPremature(key)) this.#cache.purge(key);
+    const error = this.#errorOf(key, news);
+    if (error === undefined) entry.answer?.resolve();
+    else entry.answer?.reject(error);
+    entry.answer = undefined;
+  }
+
+  #errorOf(key: string, news: ResolutionNews): Error | undefined {
+    const handle = poolHandleText(key);
+    switch (news.type) {
+      case 'resolution.unknown': return this.#isPremature(key) ? undefined : new UnknownPoolHandleError(handle);
+      case 'resolution.refused': return new NoRegistrarError(`the registrar does not resolve ${handle}: ${news.causes.map(({ cause }) => cause).join(', ')}`, { cause: news.causes });
+      case 'resolution.failed': return new NoRegistrarError(`no registrar has answered for ${handle}`);
+      default: return undefined;
+    }
+  }
+
+  /** A registrar that was found just now may have been started just now: it knows nobody before they have registered again. What was cached is served meanwhile, as stale. */
+  #isPremature(key: string): boolean {
+    return this.#home().age < NEWCOMER && this.#cache.elements(key).length > 0;
+  }
+
+  /** Never lost: the next question makes a new chart. */
+  #failed(key: string, error: unknown): void {
+    this.#environment.logger.error({ err: error, poolHandle: poolHandleText(key) }, 'a resolution failed');
+    this.#end(key, new NoRegistrarError(`the resolution of ${poolHandleText(key)} failed`, { cause: error }));
+  }
+
+  #end(key: string, error: Error): void {
+    const entry = this.#entries.get(key);
+    this.#entries.delete(key);
+    entry?.actor.stop();
+    entry?.answer?.reject(error);
+  }
+
+  #evict(): void {
+    for (const [key, { isAsking }] of this.#entries) {
+      if (isAsking) continue;
+      this.#cache.purge(key);
+      this.#end(key, new NoRegistrarError('too many pool handles at once'));
+      return;
+    }
+  }
+
+  #now(): Milliseconds {
+    return this.#environment.clock.now();
+  }
+}
+
+interface Entry {
+  readonly actor: Actor<typeof resolutionMachine>;
+  isStale: boolean;
+  isAsking: boolean;
+  answer: Deferred<void> | undefined;
+  /** When each element was reported last. */
+  readonly reported: Map<number, Milliseconds>;
+}
+
+/** Pool handles known at once; the one known longest goes. */
+const MAX_ENTRIES = 10_000;
+/** One failure is noticed by many: reports about one element within this are one event. */
+const REPORT_INTERVAL = 1_000;
+const MAX_REPORTED = 10_000;
+const NEWCOMER = 2_000;

@@ -1,0 +1,45 @@
+import type { Clock, Milliseconds } from '../environment.js';
+import { UsageError } from '../errors.js';
+
+/** Bounds of a wait: what ends it, and what it then rejects with. */
+export interface Bounds {
+  readonly signal?: AbortSignal | undefined;
+  readonly timeout?: { readonly clock: Clock; readonly after: Milliseconds; readonly error: () => Error } | undefined;
+}
+
+/** The same outcome as `promise`, or sooner the abort's reason or the time-out's error. A promise given up is nobody's business any more. */
+export function bounded<T>(promise: Promise<T>, { signal, timeout }: Bounds): Promise<T> {
+  if (signal?.aborted === true) {
+    promise.catch(() => undefined);
+    return Promise.reject(reasonOf(signal));
+  }
+  if (signal === undefined && timeout === undefined) return promise;
+  return new Promise((resolve, reject) => {
+    const abort = (): void => { end(() => reject(reasonOf(signal as AbortSignal))); };
+    const timer = timeout?.clock.setTimeout(() => { end(() => reject(timeout.error())); }, timeout.after);
+    const end = (settle: () => void): void => {
+      timeout?.clock.clearTimeout(timer);
+      signal?.removeEventListener('abort', abort);
+      settle();
+    };
+    signal?.addEventListener('abort', abort, { once: true });
+    promise.then((value) => { end(() => resolve(value)); }, (error: Error) => { end(() => reject(error)); });
+  });
+}
+
+export const reasonOf = (signal: AbortSignal): Error =>
+  signal.reason instanceof Error ? signal.reason : new UsageError('INVALID_STATE', 'aborted', { cause: signal.reason });
+
+export interface Deferred<T> {
+  readonly promise: Promise<T>;
+  resolve(value: T): void;
+  reject(error: Error): void;
+}
+
+/** A promise settled from outside; one that nobody awaits never ends the process (D-4). */
+export function deferred<T>(): Deferred<T> {
+  let settle: Omit<Deferred<T>, 'promise'> | undefined;
+  const promise = new Promise<T>((resolve, reject) => { settle = { resolve, reject }; });
+  promise.catch(() => undefined);
+  return { promise, ...(settle as Omit<Deferred<T>, 'promise'>) };
+}
