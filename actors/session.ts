@@ -3,7 +3,7 @@ import { checkSend, type ReceivedInfo, type SendOptions } from './session-messag
 import type { Output } from '../delivery/held.js';
 import type { DeliveryMode } from '../delivery/modes.js';
 import { PoisonWatch } from '../delivery/poison.js';
-import { writeData, type Port } from '../delivery/port.js';
+import { copyOf, writeData, type Port } from '../delivery/port.js';
 import { UserHalf, type UserHalfOwner } from '../delivery/user-half.js';
 import type { Kept, WindowLimits } from '../delivery/window.js';
 import type { Milliseconds } from '../environment.js';
@@ -141,7 +141,7 @@ export class Session implements LinkSession, Port, UserHalfOwner {
       if (this.#isOver) throw new SessionError('SESSION_CLOSED', 'the session is closed', { outcome: 'not-taken' });
       if (this.#isClosing) throw new UsageError('CLOSED', 'close() has been called');
       const length = checkSend(data, options, this.#half.window.limits);
-      const payload = typeof data === 'string' ? Buffer.from(data) : Buffer.from(data); // kept, so copied (D-22)
+      const payload = typeof data === 'string' ? Buffer.from(data) : copyOf(data); // it is kept (D-22)
       if (this.#blocked.length > 0 || !this.#half.window.hasRoom(length)) return this.#sendLater(payload, options);
       return this.#take(payload, options);
     } catch (error) {

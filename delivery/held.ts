@@ -1,3 +1,5 @@
+import { copyOf } from './port.js';
+
 /** An output of a pool element, and what its receiver learns of it: the `info` of a `'data'` event. It may wait to be given out (D-10, D-12). */
 export class Output {
   /** PE identifier of the sender; set when it is given out. */
@@ -52,7 +54,7 @@ export class HeldOutputs {
   own(): void {
     for (; this.#owned < this.#outputs.length; this.#owned++) {
       const output = this.#outputs[this.#owned]!;
-      output.payload = Buffer.from(output.payload);
+      output.payload = copyOf(output.payload);
     }
   }
 

@@ -4,7 +4,7 @@ import { DEFAULT_CREDIT, ReceiveCredit } from './credit.js';
 import { Incoming } from './incoming.js';
 import type { DeliveryMode } from './modes.js';
 import { OutputQueue } from './output-queue.js';
-import { writeData, writeFrame, writeReply, writeWord, type Port } from './port.js';
+import { copyOf, writeData, writeFrame, writeReply, writeWord, type Port } from './port.js';
 import { Reassembly } from './reassembly.js';
 import { isAfter } from './serial.js';
 
@@ -134,7 +134,7 @@ export class ServiceHalf {
     const recovery = (flags & DATA.recovery) !== 0;
     if (!recovery && !this.#inOrder(id)) return;
     const mayRunNow = this.#state === 'serving' && this.running.size < this.options.concurrency && this.#mailboxHead === this.#mailbox.length && this.owner.mayRun(this);
-    const incoming = new Incoming(id, readU32(bytes, start + offsets.DATA.ppid), recovery, (flags & DATA.ackWanted) !== 0, mayRunNow ? payload : Buffer.from(payload), this);
+    const incoming = new Incoming(id, readU32(bytes, start + offsets.DATA.ppid), recovery, (flags & DATA.ackWanted) !== 0, mayRunNow ? payload : copyOf(payload), this);
     if (mayRunNow) this.#run(incoming); else this.#mailbox.push(incoming);
   }
 
