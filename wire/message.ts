@@ -39,7 +39,7 @@ const HEADER_LENGTH = 4;
 const MAX_REPORTED = 16 * 1024;
 
 export function codec<const T extends MessageTable>(protocol: string, table: T): Codec<AnyMessageOf<T>> {
-  const entries = Object.entries(table).map(([name, { type, flags, body }]): Entry => ({ name, type, flags: Object.entries(flags), plan: compile(body) }));
+  const entries = Object.entries(table).map(compileEntry);
   const byType = Array.from({ length: 256 }, (_, type) => entries.find((entry) => entry.type === type));
   const byName = new Map(entries.map((entry) => [entry.name, entry]));
   return {
@@ -48,7 +48,7 @@ export function codec<const T extends MessageTable>(protocol: string, table: T):
       const entry = byType[bytes[start]!];
       if (entry === undefined) throw unknownMessage(protocol, bytes, start, length);
       const decoding = new Decoding(bytes);
-      const message: Record<string, unknown> = { type: entry.name };
+      const message: Record<string, unknown> = { ...entry.template };
       if (entry.flags.length > 0) message['flags'] = readFlags(entry, bytes[start + 1]!);
       readBody(entry.plan, decoding, message, start + HEADER_LENGTH, start + length);
       return { message: message as unknown as AnyMessageOf<T>, reports: decoding.reports };
@@ -82,7 +82,16 @@ interface Entry {
   readonly type: number;
   readonly flags: readonly (readonly [string, number])[];
   readonly plan: Plan;
+  /** As a plan's: with `type` filled in. */
+  readonly template: Record<string, unknown>;
 }
+
+function compileEntry([name, { type, flags, body }]: [string, MessageTable[string]]): Entry {
+  const plan = compile(body);
+  const bits = Object.entries(flags);
+  return { name, type, flags: bits, plan, template: { type: name, ...(bits.length > 0 && { flags: undefined }), ...plan.template } };
+}
+
 /** Everything here is synchronous: one is enough. */
 const writer = new Writer();
 

@@ -44,7 +44,7 @@ const content: Content<KnownPolicy | UnknownPolicy> = {
     if (end - start - 4 !== entry.plan.fixedSize) {
       throw decoding.error('INVALID_VALUE', start, `${end - start - 4} bytes of data for the policy ${entry.policy}; ${entry.plan.fixedSize} are wanted`, start - 4);
     }
-    const value: Record<string, unknown> = { policy: entry.policy };
+    const value: Record<string, unknown> = { policy: entry.policy, ...entry.plan.template };
     readBody(entry.plan, decoding, value, start + 4, end, start - 4);
     return value as unknown as KnownPolicy;
   },
