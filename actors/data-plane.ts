@@ -11,7 +11,7 @@ import { DataLink, type DataLinkOwner } from './data-link.js';
 import type { ActorEnvironment } from './environment.js';
 import type { PoolView } from './pool.js';
 import { Service, type ServiceSetup, type SharedPlane } from './service.js';
-import { Session, type SessionOptions } from './session.js';
+import { UserSession, type Session, type SessionOptions } from './session.js';
 
 /** Heartbeats a process sends a second at most (D-28). */
 const MAX_HEARTBEATS = 2000;
@@ -27,7 +27,7 @@ export class DataPlane implements SharedPlane, DataLinkOwner {
   readonly pacer: Pacer<{ pump(): void }>;
   readonly #links = new Map<string, DataLink>();
   readonly #addresses = new Map<DataLink, string>();
-  readonly #sessions = new Set<Session>();
+  readonly #sessions = new Set<UserSession>();
   readonly #services = new Set<Service>();
   #linkCount = 0;
 
@@ -42,7 +42,7 @@ export class DataPlane implements SharedPlane, DataLinkOwner {
   /** Opens a session with the pool of `key`. */
   async connect(key: string, options: SessionOptions = {}): Promise<Session> {
     checkSessionOptions(options);
-    const session = new Session(this, key, options);
+    const session = new UserSession(this, key, options);
     this.#sessions.add(session);
     return session.open();
   }
@@ -86,7 +86,7 @@ export class DataPlane implements SharedPlane, DataLinkOwner {
     this.environment.clock.setTimeout(() => { if (link.sessions.size === 0) link.close(); }, LINK_IDLE);
   }
 
-  sessionOver(session: Session): void { this.#sessions.delete(session); }
+  sessionOver(session: UserSession): void { this.#sessions.delete(session); }
 
   /** Word from elsewhere that a pool element is gone: only makes us ask it (D-19). */
   probe(element: PoolElement): void { this.#links.get(addressOf(element))?.probe(); }
@@ -99,7 +99,7 @@ export class DataPlane implements SharedPlane, DataLinkOwner {
 
   // ---- DataLinkOwner
 
-  up(link: DataLink): void { for (const session of [...link.sessions.values()]) if (session instanceof Session) session.linkUp(); }
+  up(link: DataLink): void { for (const session of [...link.sessions.values()]) if (session instanceof UserSession) session.linkUp(); }
 
   down(link: DataLink, _reason: TransportError): void {
     const address = this.#addresses.get(link);

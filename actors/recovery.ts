@@ -1,7 +1,7 @@
 import type { UserHalf } from '../delivery/user-half.js';
 import type { Kept } from '../delivery/window.js';
 import { SessionError } from '../errors.js';
-import type { Session } from './session.js';
+import type { UserSession } from './session.js';
 
 /** A message that would be sent again, or waits. */
 export interface PendingMessage {
@@ -20,11 +20,11 @@ export type FailoverCallback = (
 
 /** The session as its failover callback sees it. */
 export class Recovery {
-  readonly #session: Session;
+  readonly #session: UserSession;
   readonly #half: UserHalf;
   readonly #isCurrent: () => boolean;
 
-  constructor(session: Session, half: UserHalf, isCurrent: () => boolean) {
+  constructor(session: UserSession, half: UserHalf, isCurrent: () => boolean) {
     this.#session = session;
     this.#half = half;
     this.#isCurrent = isCurrent;

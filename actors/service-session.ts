@@ -28,11 +28,14 @@ export interface ServiceSessionEvents {
   error: (error: RserpoolError) => void;
 }
 
+/** A session at its pool element, as the service has it. */
+export type ServiceSession = Pick<ServiceInstance, 'id' | 'poolHandle' | 'epoch' | 'deliveryMode' | 'peer' | 'signal' | 'actor' | 'on' | 'send' | 'setCookie' | 'close'>;
+
 /** Whose message is being handled, in its asynchronous context (D-9). */
 const handling = new AsyncLocalStorage<Incoming>();
 
 /** A session at its pool element, in one epoch: what `onSession` is given. */
-export class ServiceSession implements LinkSession, Port, ServiceHalfOwner {
+export class ServiceInstance implements LinkSession, Port, ServiceHalfOwner {
   /** The statechart (machines/service.ts). */
   readonly actor: Actor<typeof serviceMachine>;
   /** Of the session, hexadecimal; the same at every pool element. */
@@ -45,7 +48,7 @@ export class ServiceSession implements LinkSession, Port, ServiceHalfOwner {
   readonly #link: DataLink;
   readonly #number: number;
   readonly #events: Emitter<ServiceSessionEvents>;
-  readonly #predecessor: ServiceSession | undefined;
+  readonly #predecessor: ServiceInstance | undefined;
   #abort: AbortController | undefined;
   /** A listener has returned a promise (or is declared async): handlers run in their own asynchronous context. */
   #isAsync = false;
@@ -53,7 +56,7 @@ export class ServiceSession implements LinkSession, Port, ServiceHalfOwner {
   #surprise: Incoming | undefined;
   #commitDue = false;
 
-  constructor(service: Service, link: DataLink, open: Frame<'OPEN'>, predecessor: ServiceSession | undefined) {
+  constructor(service: Service, link: DataLink, open: Frame<'OPEN'>, predecessor: ServiceInstance | undefined) {
     this.#service = service;
     this.#link = link;
     this.#number = open.session;

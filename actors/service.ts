@@ -12,7 +12,7 @@ import { ASAP_PPID, closeCodes, encodeFrame, mappingFraming, type CloseCode, typ
 import { writeData, writeFrame } from '../delivery/port.js';
 import { DataLink, type DataLinkOwner } from './data-link.js';
 import { schemeOf, type ActorEnvironment } from './environment.js';
-import { ServiceSession } from './service-session.js';
+import { ServiceInstance, type ServiceSession } from './service-session.js';
 
 /** How a service wants to be handed its sessions. */
 export interface ServiceOptions {
@@ -52,8 +52,8 @@ export class Service implements DataLinkOwner {
   readonly options: Required<Pick<ServiceOptions, 'concurrency' | 'outputCommit' | 'maxSessions'>> & Pick<ServiceOptions, 'snapshot'>;
   readonly #plane: SharedPlane;
   readonly #setup: ServiceSetup;
-  readonly #epochs = new Epochs<ServiceSession>();
-  readonly #sessions = new Set<ServiceSession>();
+  readonly #epochs = new Epochs<ServiceInstance>();
+  readonly #sessions = new Set<ServiceInstance>();
   readonly #links = new Map<DataLink, Actor<typeof controlChannelMachine>>();
   readonly #unsubscribe: () => void;
   #listener: Listener | undefined;
@@ -74,7 +74,7 @@ export class Service implements DataLinkOwner {
   get pacer(): Pacer<{ pump(): void }> { return this.#plane.pacer; }
   get logger(): Logger { return this.#plane.environment.logger; }
   get poolHandle(): string { return this.#setup.handle; }
-  get sessions(): ReadonlySet<ServiceSession> { return this.#sessions; }
+  get sessions(): ReadonlySet<ServiceInstance> { return this.#sessions; }
   heartbeatInterval(): Milliseconds { return this.#plane.heartbeatInterval(); }
 
   /** @returns the address with the port that was given. */
@@ -89,7 +89,7 @@ export class Service implements DataLinkOwner {
     return this.#listener.address;
   }
 
-  onSession(session: ServiceSession): void | PromiseLike<void> { return this.#setup.onSession(session); }
+  onSession(session: ServiceInstance): void | PromiseLike<void> { return this.#setup.onSession(session); }
 
   /** Hands every session over: cookie and MOVE (D-27). Resolves when all have left, or after the drain time-out. */
   async drain(): Promise<void> {
@@ -121,7 +121,7 @@ export class Service implements DataLinkOwner {
     const id = frame.sessionId.toString('hex');
     const predecessor = this.#epochs.predecessor(id, frame.epoch);
     if (predecessor === 'stale') return this.#refuse(link, frame, 'STALE_EPOCH', 'a later epoch of this session is here');
-    const session = new ServiceSession(this, link, frame, predecessor);
+    const session = new ServiceInstance(this, link, frame, predecessor);
     this.#epochs.enter(id, session);
     this.#sessions.add(session);
     link.sessions.set(frame.session, session);
@@ -136,7 +136,7 @@ export class Service implements DataLinkOwner {
 
   // ---- for the sessions
 
-  left(session: ServiceSession): void {
+  left(session: ServiceInstance): void {
     this.#epochs.leave(session.id, session);
     this.#sessions.delete(session);
     if (this.#sessions.size === 0) this.#emptied?.();
@@ -166,7 +166,7 @@ export class Service implements DataLinkOwner {
   /** Our own loop stood still for so long that pool users may have left: nothing more is handed to the service until each has been heard (D-29). */
   #holdAll(): void {
     for (const session of this.#sessions) session.half.hold();
-    for (const link of this.#links.keys()) link.prove(() => { for (const session of link.sessions.values()) if (session instanceof ServiceSession) session.half.release(); });
+    for (const link of this.#links.keys()) link.prove(() => { for (const session of link.sessions.values()) if (session instanceof ServiceInstance) session.half.release(); });
   }
 
   #openControlChannel(link: DataLink): Actor<typeof controlChannelMachine> {
@@ -186,7 +186,7 @@ export class Service implements DataLinkOwner {
   }
 
   #repeatCookies(link: DataLink): void {
-    for (const session of link.sessions.values()) if (session instanceof ServiceSession && session.half.isUncovered) session.half.takeSnapshot();
+    for (const session of link.sessions.values()) if (session instanceof ServiceInstance && session.half.isUncovered) session.half.takeSnapshot();
   }
 }
 

@@ -58,10 +58,14 @@ export interface SessionEvents {
   closed: () => void;
 }
 
+/** A session with a pool, as the application has it. */
+export type Session = Pick<UserSession,
+  'id' | 'poolHandle' | 'epoch' | 'deliveryMode' | 'peIdentifier' | 'actor' | 'on' | 'send' | 'flush' | 'close' | 'destroy' | 'transportInfo'>;
+
 const resolved = Promise.resolve();
 
 /** A session with a pool: moves by itself when its pool element dies (docs/delivery.md). */
-export class Session implements LinkSession, Port, UserHalfOwner {
+export class UserSession implements LinkSession, Port, UserHalfOwner {
   /** The statechart (machines/session.ts). */
   readonly actor: Actor<typeof sessionMachine>;
   /** Hexadecimal, 128 bits. */
