@@ -164,14 +164,11 @@ export class UserSession implements LinkSession, Port, UserHalfOwner {
     this.#isClosing = true;
     this.actor.send({ type: 'close.request' });
     await this.#settled(false).catch(() => undefined);
-    this.#half.close('NORMAL', '');
     this.#over(undefined);
   }
 
   /** Ends the session at once; promises that wait are rejected. */
   destroy(): void {
-    if (this.#isOver) return;
-    this.#half.close('NORMAL', '');
     this.#over(new SessionError('SESSION_CLOSED', 'the session was destroyed'), false);
   }
 
@@ -462,7 +459,7 @@ export class UserSession implements LinkSession, Port, UserHalfOwner {
   #leaveElement(): void {
     const link = this.#link;
     if (!link) return;
-    if (link.isUp && this.#half.epoch > 0) this.#half.close('NORMAL', 'the session has moved');
+    if (link.isUp) this.#half.close('NORMAL', this.#isOver ? 'closed' : 'moved');
     link.sessions.delete(this.#number);
     this.#link = undefined;
     this.#half.leave();
