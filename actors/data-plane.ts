@@ -8,6 +8,7 @@ import { formatAddress } from '../transports/address.js';
 import type { PoolElement } from '../wire/index.js';
 import { mappingFraming, type Frame } from '../wire/mapping.js';
 import { DataLink, type DataLinkOwner } from './data-link.js';
+import { anything, checkOptions, invalid, isDelay, isFunction, isOneOf, isSignal, isU32 } from './options.js';
 import type { ActorEnvironment } from './environment.js';
 import type { PoolView } from './pool.js';
 import { Service, type ServiceSetup, type SharedPlane } from './service.js';
@@ -115,19 +116,12 @@ function addressOf({ userTransport }: PoolElement): string {
   return formatAddress('tcp', userTransport.addresses[0] ?? '', userTransport.port);
 }
 
-const known = new Set(['deliveryMode', 'onFailover', 'window', 'openTimeout', 'failoverTimeout', 'signal']);
-
 /** @throws UsageError INVALID_OPTION. */
 export function checkSessionOptions(options: SessionOptions): void {
-  for (const name of Object.keys(options)) if (!known.has(name)) throw new UsageError('INVALID_OPTION', `connect has no option ${name}; there are ${[...known].join(', ')}`);
-  const { deliveryMode, onFailover, window, openTimeout, failoverTimeout } = options;
-  if (deliveryMode !== undefined && !deliveryModes.includes(deliveryMode)) throw new UsageError('INVALID_OPTION', `deliveryMode is one of ${deliveryModes.join(', ')}`);
-  if (onFailover !== undefined && typeof onFailover !== 'function') throw new UsageError('INVALID_OPTION', 'onFailover is a function');
-  for (const [name, value] of Object.entries(window ?? {})) {
-    if (name !== 'messages' && name !== 'bytes') throw new UsageError('INVALID_OPTION', `window has no option ${name}`);
-    if (!Number.isSafeInteger(value) || value < 1 || value > 2 ** 30) throw new UsageError('INVALID_OPTION', `window.${name} is a whole number from 1 to 2^30`);
-  }
-  for (const [name, value] of Object.entries({ openTimeout, failoverTimeout })) {
-    if (value !== undefined && !(typeof value === 'number' && value > 0 && value < 2 ** 31)) throw new UsageError('INVALID_OPTION', `${name} is a number of milliseconds above 0`);
-  }
+  checkOptions('connect', options, {
+    deliveryMode: isOneOf(...deliveryModes), onFailover: isFunction, window: anything, openTimeout: isDelay, failoverTimeout: isDelay, signal: isSignal,
+  });
+  if (options.window !== undefined) checkOptions('window', options.window, { messages: isU32, bytes: isU32 });
+  const { messages = 1, bytes = 1 } = options.window ?? {};
+  if (messages < 1 || bytes < 1) throw invalid('window.messages and window.bytes are at least 1');
 }

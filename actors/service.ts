@@ -2,7 +2,7 @@ import { createActor, type Actor } from 'xstate';
 import { Epochs } from '../delivery/epochs.js';
 import type { Pacer } from '../delivery/pacer.js';
 import type { Logger, Milliseconds } from '../environment.js';
-import { UsageError, type TransportError } from '../errors.js';
+import type { TransportError } from '../errors.js';
 import { controlChannelMachine } from '../machines/control-channel.js';
 import type { Timers } from '../machines/timers.js';
 import type { LoopMonitor } from '../transports/loop-monitor.js';
@@ -12,6 +12,7 @@ import { ASAP_PPID, closeCodes, encodeFrame, mappingFraming, type CloseCode, typ
 import { writeData, writeFrame } from '../delivery/port.js';
 import { DataLink, type DataLinkOwner } from './data-link.js';
 import { schemeOf, type ActorEnvironment } from './environment.js';
+import { invalid, isBoolean, isCount, isFunction } from './options.js';
 import { ServiceInstance, type ServiceSession } from './service-session.js';
 
 /** How a service wants to be handed its sessions. */
@@ -194,11 +195,10 @@ export class Service implements DataLinkOwner {
 const MAX_QUEUED = 64 * 1024 * 1024;
 const COOKIE_INTERVAL = 1_000;
 
-/** @throws UsageError INVALID_OPTION. */
-export function checkServiceOptions(options: ServiceOptions): void {
-  const { concurrency = 1, maxSessions = Infinity, snapshot } = options;
-  if (!Number.isSafeInteger(concurrency) || concurrency < 1) throw new UsageError('INVALID_OPTION', 'concurrency is a whole number from 1');
-  if (maxSessions !== Infinity && (!Number.isSafeInteger(maxSessions) || maxSessions < 1)) throw new UsageError('INVALID_OPTION', 'maxSessions is a whole number from 1');
-  if (snapshot !== undefined && typeof snapshot !== 'function') throw new UsageError('INVALID_OPTION', 'snapshot is a function');
-  if (concurrency > 1 && snapshot) throw new UsageError('INVALID_OPTION', 'concurrency above 1 is for stateless services: they have no snapshot');
+/** What `register` takes for a service. */
+export const serviceChecks = { snapshot: isFunction, maxSessions: isCount, concurrency: isCount, outputCommit: isBoolean };
+
+/** @throws UsageError INVALID_OPTION for options that contradict each other. */
+export function checkServiceOptions({ concurrency = 1, snapshot }: ServiceOptions): void {
+  if (concurrency > 1 && snapshot) throw invalid('concurrency above 1 is for stateless services: they have no snapshot');
 }
