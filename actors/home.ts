@@ -1,6 +1,6 @@
 import { createActor, fromCallback, type Actor, type AnyActorRef } from 'xstate';
 import type { Milliseconds } from '../environment.js';
-import { TransportError } from '../errors.js';
+import { NoRegistrarError, TransportError } from '../errors.js';
 import { poolUserMachine } from '../machines/pool-user.js';
 import type { HuntReason, ServerHuntOrder } from '../machines/server-hunt.js';
 import type { Timers } from '../machines/timers.js';
@@ -8,7 +8,9 @@ import { formatAddress, parseAddress } from '../transports/address.js';
 import type { Listener } from '../transports/transport.js';
 import { asapFraming, poolHandleKey, type AsapMessage, type AsapMessageOf } from '../wire/index.js';
 import { Association, type AssociationOwner } from './association.js';
+import type { WaitOptions } from './element.js';
 import { schemeOf, type ActorEnvironment } from './environment.js';
+import { bounded, deferred, type Deferred } from './waiting.js';
 
 /** Who may make himself home by ASAP_ENDPOINT_KEEP_ALIVE with H=1: whoever connects from the host of a configured registrar, or anybody. */
 export type AdoptionRule = 'known' | 'any';
@@ -40,14 +42,15 @@ export class Home {
   readonly #pools: HomePools;
   readonly #attempts = new Map<string, Association>();
   readonly #callers = new Set<Association>();
-  /** By handle and PE identifier: the charts of this process's pool elements. */
-  readonly #elements = new Map<string, Map<number, AnyActorRef>>();
+  /** This process's pool elements, by handle and PE identifier. */
+  readonly #elements = new Map<string, Map<number, LocalElement>>();
   readonly #waiting = new Set<AnyActorRef>();
   readonly #knownHosts = new Set<string>();
   readonly #reports: AsapMessage[] = [];
   #home: Association | undefined;
   #homeSince: Milliseconds = 0;
   #homeId: number | undefined;
+  #foundHome: Deferred<void> | undefined;
   #isHunting = false;
   #nextProbe = 0;
   #listener: Promise<Listener> | undefined;
@@ -66,7 +69,7 @@ export class Home {
         lookUp: (registrars) => this.#lookUp(registrars),
         timers: options.timers,
         silence: () => this.#silence(),
-        isNeeded: () => this.#elements.size > 0 || this.#waiting.size > 0 || !isEmpty(pools.waiting()),
+        isNeeded: () => this.#elements.size > 0 || this.#foundHome !== undefined || this.#waiting.size > 0 || !isEmpty(pools.waiting()),
         fraction: () => random.fraction(),
         openResolutions: () => pools.open(),
       },
@@ -96,6 +99,14 @@ export class Home {
     return this.#home === undefined ? undefined : hostOf(this.#home.link.local);
   }
 
+  /** Resolves when there is a home registrar. @throws NoRegistrarError after the time-out, or the signal's reason. */
+  async found({ signal, timeout }: WaitOptions, after: Milliseconds): Promise<void> {
+    if (this.#home !== undefined) return;
+    this.#foundHome ??= deferred();
+    this.#seek('none');
+    await bounded(this.#foundHome.promise, { signal, timeout: { clock: this.#environment.clock, after: timeout ?? after, error: () => new NoRegistrarError('no registrar can be reached') } });
+  }
+
   /** The PE's own ASAP listener, where a new home connects. The first call decides where. */
   listen(address: string): Promise<Listener> {
     this.#listener ??= this.#environment.transports(schemeOf(address)).listen(
@@ -113,9 +124,9 @@ export class Home {
     return this.#elements.get(key)?.has(peIdentifier) === true;
   }
 
-  /** From now on the chart gets what concerns that pool element, and its keep-alives are acknowledged. */
-  join(key: string, peIdentifier: number, element: AnyActorRef): void {
-    const pool = this.#elements.get(key) ?? new Map<number, AnyActorRef>();
+  /** From now on its chart gets what concerns that pool element, and its keep-alives are acknowledged. */
+  join(key: string, peIdentifier: number, element: LocalElement): void {
+    const pool = this.#elements.get(key) ?? new Map<number, LocalElement>();
     this.#elements.set(key, pool.set(peIdentifier, element));
   }
 
@@ -123,7 +134,7 @@ export class Home {
     const pool = this.#elements.get(key);
     const element = pool?.get(peIdentifier);
     if (element === undefined) return;
-    this.#waiting.delete(element);
+    this.#waiting.delete(element.actor);
     pool?.delete(peIdentifier);
     if (pool?.size === 0) this.#elements.delete(key);
   }
@@ -196,7 +207,7 @@ export class Home {
     this.#stopAttempts();
     if (association === undefined) return;
     this.#replaceHome(association, undefined);
-    this.#tellFound([...this.#allElements(), ...this.#waiting, ...this.#pools.waiting()], true, false);
+    this.#tellNew(false);
   }
 
   #replaceHome(association: Association, identifier: number | undefined): void {
@@ -205,9 +216,16 @@ export class Home {
     this.#homeSince = this.#environment.clock.now();
     this.#homeId = identifier;
     this.#isHunting = false;
+    this.#foundHome?.resolve();
+    this.#foundHome = undefined;
     if (old !== association) old?.close();
     this.#environment.logger.info({ registrar: association.peer, identifier }, 'home registrar');
     for (const report of this.#reports.splice(0)) association.send(report);
+  }
+
+  #tellNew(hasTakenOver: boolean): void {
+    for (const element of this.#allElements()) element.homeChanged();
+    this.#tellFound([...this.#allCharts(), ...this.#waiting, ...this.#pools.waiting()], true, hasTakenOver);
   }
 
   #tellFound(whom: Iterable<AnyActorRef>, isNew: boolean, hasTakenOver: boolean): void {
@@ -221,14 +239,13 @@ export class Home {
     this.#home = undefined;
     this.#homeId = undefined;
     this.actor.send({ type: 'home.down' });
-    for (const ref of new Set([...this.#allElements(), ...this.#pools.waiting()])) ref.send({ type: 'home.lost' });
+    for (const ref of new Set([...this.#allCharts(), ...this.#pools.waiting()])) ref.send({ type: 'home.lost' });
   }
 
   /** By a re-registration of one of ours, each in turn: that renews a registration as well. */
   #probe(): void {
-    const elements = [...this.#allElements()];
-    const element = elements[this.#nextProbe++ % Math.max(1, elements.length)];
-    element?.send({ type: 'registration.refresh' });
+    const charts = [...this.#allCharts()];
+    charts[this.#nextProbe++ % Math.max(1, charts.length)]?.send({ type: 'registration.refresh' });
   }
 
   #complain(rounds: number): void {
@@ -265,7 +282,7 @@ export class Home {
   }
 
   #tellElement(message: AsapMessageOf<'ASAP_REGISTRATION_RESPONSE' | 'ASAP_DEREGISTRATION_RESPONSE'>): void {
-    this.#elements.get(poolHandleKey(message.poolHandle))?.get(message.peIdentifier)?.send(message);
+    this.#elements.get(poolHandleKey(message.poolHandle))?.get(message.peIdentifier)?.actor.send(message);
   }
 
   /** RFC 5352 §3.4, at once and without a chart: one acknowledgement for each of our elements of that pool. Anybody may ask; who may become home is another matter. */
@@ -288,11 +305,15 @@ export class Home {
   #takenOver(association: Association, identifier: number): void {
     this.#replaceHome(association, identifier);
     this.actor.send({ type: 'home.adopted', address: association.peer });
-    this.#tellFound([...this.#allElements(), ...this.#waiting, ...this.#pools.waiting()], true, true);
+    this.#tellNew(true);
   }
 
-  *#allElements(): Iterable<AnyActorRef> {
+  *#allElements(): Iterable<LocalElement> {
     for (const pool of this.#elements.values()) yield* pool.values();
+  }
+
+  *#allCharts(): Iterable<AnyActorRef> {
+    for (const { actor } of this.#allElements()) yield actor;
   }
 
   #silence(): Milliseconds {
@@ -317,6 +338,13 @@ export class Home {
     for (const address of addresses) this.#knownHosts.add(hostOf(address));
     return addresses;
   }
+}
+
+/** A pool element of this process, as its home sees it. */
+export interface LocalElement {
+  readonly actor: AnyActorRef;
+  /** Before its chart is told: the address it can be reached by may be another one from there. */
+  homeChanged(): void;
 }
 
 type HomeOrder =

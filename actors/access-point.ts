@@ -1,0 +1,217 @@
+import type { Logger, Milliseconds } from '../environment.js';
+import { NoRegistrarError, UnknownPoolHandleError, UsageError } from '../errors.js';
+import { resolveTimers, type TimerOptions, type Timers } from '../machines/timers.js';
+import { poolHandleText, type PoolElement as PoolElementParameter } from '../wire/index.js';
+import { DataPlane } from './data-plane.js';
+import type { PoolElement, WaitOptions } from './element.js';
+import { nodeEnvironment, type ActorEnvironment } from './environment.js';
+import { Home, type AdoptionRule } from './home.js';
+import { checkAddress, checkHandle, checkOptions, invalid, isBoolean, isDelay, isLogger, isOneOf, isSignal, isString, isStringList, anything } from './options.js';
+import { Pools } from './pool.js';
+import { checkRegister, register, type AsapOptions, type RegisterOptions, type SessionHandler } from './register.js';
+import { describe, Servers, type ServerInfo } from './servers.js';
+import type { Session, SessionOptions } from './session.js';
+import { bounded } from './waiting.js';
+
+export interface InitializeOptions {
+  /** Registrars to hunt for, `tcp://host:port`; host names are resolved at each hunt. */
+  readonly registrars: readonly string[];
+  /** How long an operation waits for an answer before it rejects, in milliseconds. Default 5000. */
+  readonly timeout?: Milliseconds;
+  /** `'quick'` (default), `'rfc'`, or values that replace those of `quick` (machines/timers.ts). */
+  readonly timers?: TimerOptions;
+  /** pino-shaped; silent by default. */
+  readonly logger?: Logger;
+  /** Where this process's own ASAP listener is, once it has registered an element. */
+  readonly asap?: AsapOptions;
+  /** Which registrar may make itself home by connecting to that listener (RFC 5352 §3.4 KA2.4, X-48): one at the host of a configured registrar (`'known'`, default), or `'any'`. */
+  readonly adopt?: AdoptionRule;
+  /** @internal Time, randomness and transports; default Node.js's. */
+  readonly environment?: ActorEnvironment;
+}
+
+export interface PoolElementHandle {
+  readonly handle: string | Uint8Array;
+  readonly identifier: number;
+}
+/** What is known of a pool. */
+export interface Resolution {
+  /** In the registrar's order. */
+  readonly elements: readonly ServerInfo[];
+  /** Milliseconds since a registrar said so. */
+  readonly age: Milliseconds;
+  /** Older than the stale cache value, or no registrar answers: given out all the same. */
+  readonly isStale: boolean;
+}
+export interface ResolveOptions extends WaitOptions {
+  /** Ask the registrar even where the cache is fresh. Default false. */
+  readonly refresh?: boolean;
+}
+export interface ServerOptions extends WaitOptions {
+  /** Who asks; each caller has its own primary and next servers (X-9). Default ''. */
+  readonly caller?: string;
+}
+
+/** Establishes a service access point (draft §4.1). Options are checked, and the hunt for a registrar begins; operations wait for it, for a bounded time each. */
+export async function initialize(options: InitializeOptions): Promise<ServiceAccessPoint> { // a promise, so that later mappings may open sockets here
+  return new ServiceAccessPoint(options);
+}
+
+/** PE and PU in one: registers pool elements, opens sessions with pools, resolves handles. */
+export class ServiceAccessPoint {
+  readonly #environment: ActorEnvironment;
+  readonly #timers: Timers;
+  readonly #timeout: Milliseconds;
+  readonly #asap: AsapOptions;
+  readonly #pools: Pools;
+  readonly #home: Home;
+  readonly #plane: DataPlane;
+  readonly #servers: Servers;
+  readonly #elements = new Set<PoolElement>();
+  /** Handle and identifier of those that are being registered. */
+  readonly #registering = new Set<string>();
+  #closed: Promise<void> | undefined;
+
+  /** @internal */
+  constructor(options: InitializeOptions) {
+    checkInitialize(options);
+    const { registrars, timeout = 5_000, timers, logger, asap = {}, adopt = 'known' } = options;
+    const environment = options.environment ?? nodeEnvironment({ logger });
+    for (const address of [...registrars, ...Object.values(asap as Record<string, string>)]) checkAddress(environment, address);
+    this.#environment = logger === undefined ? environment : { ...environment, logger };
+    this.#timers = resolveTimers(timers);
+    this.#timeout = timeout;
+    this.#asap = asap;
+    this.#pools = new Pools({ environment: this.#environment, timers: this.#timers, home: () => this.#home });
+    this.#home = new Home({ environment: this.#environment, registrars, timers: this.#timers, adopt }, this.#pools);
+    this.#plane = new DataPlane({ environment: this.#environment, pools: this.#pools, timers: this.#timers });
+    this.#servers = new Servers(this.#pools);
+    this.#home.start();
+  }
+
+  /** The home registrar in use: its address, and its identifier where it has told it. */
+  get registrar(): { readonly address: string; readonly identifier: number | undefined } | undefined { return this.#home.registrar; }
+  /** The pool user's statechart (machines/pool-user.ts). */
+  get actor(): Home['actor'] { return this.#home.actor; }
+  /** Those registered and not yet left. */
+  get elements(): ReadonlySet<PoolElement> { return this.#elements; }
+
+  /** REGISTER (draft §4.2): makes this process an element of the pool. Resolves when a registrar has accepted it; from then on it is kept registered. */
+  async register(handle: string | Uint8Array, options: RegisterOptions, onSession?: SessionHandler): Promise<PoolElement> {
+    this.#checkOpen();
+    const key = checkHandle(handle);
+    checkRegister(this.#environment, this.#timers, options, onSession);
+    const identifier = this.#identifier(key, options.identifier);
+    const name = `${identifier} ${key}`;
+    this.#registering.add(name);
+    try {
+      const element = await register({
+        environment: this.#environment, timers: this.#timers, home: this.#home, plane: this.#plane, asap: this.#asap, timeout: this.#timeout,
+        left: (gone) => this.#elements.delete(gone),
+      }, key, handle, identifier, options, onSession);
+      this.#elements.add(element);
+      if (this.#closed !== undefined) await element.deregister();
+      this.#checkOpen();
+      return element;
+    } finally {
+      this.#registering.delete(name);
+    }
+  }
+
+  /** Opens a session with a pool. It survives its pool elements. */
+  async connect(handle: string | Uint8Array, options: SessionOptions = {}): Promise<Session> {
+    this.#checkOpen();
+    return this.#plane.connect(checkHandle(handle), options);
+  }
+
+  /** Translation.Request, CachePopulate (RFC 5352 §6.9.1, §6.3). From the cache where it knows; what is stale is asked for again meanwhile. */
+  async resolve(handle: string | Uint8Array, options: ResolveOptions = {}): Promise<Resolution> {
+    this.#checkOpen();
+    const key = checkHandle(handle);
+    checkOptions('resolve', options, { refresh: isBoolean, signal: isSignal, timeout: isDelay });
+    await this.#known(key, options, options.refresh === true);
+    const elements = this.#pools.elements(key).map((element) => describe(handle, element));
+    if (elements.length === 0) throw new UnknownPoolHandleError(poolHandleText(key));
+    return { elements, age: this.#pools.age(key) ?? 0, isStale: this.#pools.isStale(key) };
+  }
+
+  /** CachePurge (RFC 5352 §6.4). */
+  purge(handle: string | Uint8Array): void {
+    this.#checkOpen();
+    this.#pools.purge(checkHandle(handle));
+  }
+
+  /** GET_PRIMARY_SERVER (draft §4.3): an element by the pool's policy, for applications that talk to it themselves. */
+  async getPrimaryServer(handle: string | Uint8Array, options: ServerOptions = {}): Promise<ServerInfo> {
+    return this.#server(handle, options, (key, caller) => this.#servers.primary(key, caller));
+  }
+
+  /** GET_NEXT_SERVER (draft §4.3): says that the server given to this caller last has failed, and gives another one. The first call is as GET_PRIMARY_SERVER (X-9). */
+  async getNextServer(handle: string | Uint8Array, options: ServerOptions = {}): Promise<ServerInfo> {
+    return this.#server(handle, options, (key, caller) => this.#servers.next(key, caller));
+  }
+
+  /** Transport.Failure (RFC 5352 §6.9.2): the registrar asks the element whether it lives. @returns false where nothing was sent: the element was never given out here, or has been reported just now. */
+  reportUnreachable(element: PoolElementHandle): boolean {
+    this.#checkOpen();
+    const { handle, identifier } = element;
+    const key = checkHandle(handle);
+    if (!this.#pools.elements(key).some((known) => known.identifier === identifier)) return false; // RFC 5352 §3.5: only what was used
+    return this.#pools.reportUnreachable(key, identifier);
+  }
+
+  /** Deregisters its elements, ends its sessions, leaves its registrar. Operations under way reject. */
+  close(): Promise<void> {
+    return (this.#closed ??= this.#close());
+  }
+
+  async #close(): Promise<void> {
+    await Promise.all([...this.#elements].map((element) => element.deregister()));
+    await this.#plane.close();
+    await this.#home.close();
+  }
+
+  async #server(handle: string | Uint8Array, options: ServerOptions, choose: (key: string, caller: string) => PoolElementParameter | undefined): Promise<ServerInfo> {
+    this.#checkOpen();
+    const key = checkHandle(handle);
+    checkOptions('getPrimaryServer and getNextServer', options, { caller: isString, signal: isSignal, timeout: isDelay });
+    await this.#known(key, options, false);
+    const element = choose(key, options.caller ?? '');
+    if (element === undefined) throw new UnknownPoolHandleError(poolHandleText(key));
+    return describe(handle, element);
+  }
+
+  /** Something is cached, or a typed error says why not. */
+  async #known(key: string, { signal, timeout = this.#timeout }: WaitOptions, refresh: boolean): Promise<void> {
+    if (!refresh && this.#pools.elements(key).length > 0) {
+      if (this.#pools.isStale(key)) this.#pools.refresh(key).catch(() => undefined); // stale, and asked for again meanwhile (RFC 5352 §3.3 C3)
+      return;
+    }
+    const error = (): Error => new NoRegistrarError(`no registrar has resolved ${poolHandleText(key)} within ${timeout} ms`);
+    await bounded(this.#pools.refresh(key), { signal, timeout: { clock: this.#environment.clock, after: timeout, error } });
+  }
+
+  #identifier(key: string, wanted: number | undefined): number {
+    const isTaken = (identifier: number): boolean => this.#home.has(key, identifier) || this.#registering.has(`${identifier} ${key}`);
+    if (wanted !== undefined) {
+      if (isTaken(wanted)) throw new UsageError('ALREADY_REGISTERED', `0x${wanted.toString(16)} is registered in ${poolHandleText(key)} by this process already`);
+      return wanted;
+    }
+    for (;;) {
+      const identifier = this.#environment.random.u32();
+      if (identifier !== 0 && !isTaken(identifier)) return identifier;
+    }
+  }
+
+  #checkOpen(): void {
+    if (this.#closed !== undefined) throw new UsageError('CLOSED', 'the access point is closed');
+  }
+}
+
+function checkInitialize(options: InitializeOptions): void {
+  checkOptions('initialize', options, {
+    registrars: isStringList, timeout: isDelay, timers: anything, logger: isLogger, asap: anything, adopt: isOneOf('known', 'any'), environment: anything,
+  });
+  if (options.registrars === undefined) throw invalid('initialize needs registrars');
+  if (options.asap !== undefined) checkOptions('initialize: asap', options.asap, { listen: isString, advertise: isString });
+}

@@ -1,0 +1,254 @@
+import { createActor, type Actor } from 'xstate';
+import type { Milliseconds } from '../environment.js';
+import { NoRegistrarError, RegistrationError, UsageError, type RserpoolError } from '../errors.js';
+import { poolElementMachine, type PoolElementNews } from '../machines/pool-element.js';
+import type { Timers } from '../machines/timers.js';
+import type { AsapMessageOf, Cause, Policy, PoolElement as PoolElementParameter } from '../wire/index.js';
+import { Emitter, type Unsubscribe } from './emitter.js';
+import type { ActorEnvironment } from './environment.js';
+import type { Home, LocalElement } from './home.js';
+import { checkOptions, isDelay, isSignal, anything } from './options.js';
+import { checkPolicy } from './policies.js';
+import { bounded, deferred, type Deferred } from './waiting.js';
+
+export interface PoolElementEvents {
+  /** The registrar has acknowledged the registration: the first time, and each time after `lost`. */
+  registered: (info: { readonly registrar: string | undefined; readonly generation: number | undefined }) => void;
+  /** No registrar vouches for the registration now; it is being renewed. `reason`: the timer that expired, `silence`, `transport.down`, `removed`; or it was
+   *  `rejected`, and waits for an `update`. */
+  lost: (info: { readonly reason: string }) => void;
+  /** The registration was rejected, or MAX-REG-ATTEMPT attempts had no answer (it goes on all the same). */
+  error: (error: RserpoolError) => void;
+  /** The last event: deregistered, or rejected for good. */
+  closed: () => void;
+}
+
+export interface UpdateOptions {
+  readonly policy?: Policy;
+}
+export interface WaitOptions {
+  /** Ends the wait; what was begun goes on. */
+  readonly signal?: AbortSignal;
+  /** Milliseconds. Default: the access point's `timeout`. */
+  readonly timeout?: Milliseconds;
+}
+
+/** Its data channels, if it has any. */
+export interface ElementService {
+  drain(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface ElementSetup {
+  readonly environment: ActorEnvironment;
+  readonly timers: Timers;
+  readonly home: Home;
+  readonly key: string;
+  /** As the application gave it. */
+  readonly handle: string | Uint8Array;
+  readonly timeout: Milliseconds;
+  readonly service: ElementService | undefined;
+  /** The registration as it has to be now: addresses may depend on the way to the home registrar. */
+  readonly registration: (policy: Policy) => AsapMessageOf<'ASAP_REGISTRATION'>;
+  readonly address: () => string;
+  readonly identifier: number;
+  readonly policy: Policy;
+  readonly left: () => void;
+}
+
+/** A pool element of this process: registered, and kept so. */
+export class PoolElement implements LocalElement {
+  /** The statechart (machines/pool-element.ts). */
+  readonly actor: Actor<typeof poolElementMachine>;
+  readonly handle: string | Uint8Array;
+  /** PE identifier. */
+  readonly identifier: number;
+  readonly #setup: ElementSetup;
+  readonly #events: Emitter<PoolElementEvents>;
+  readonly #joined = deferred<void>();
+  readonly #ended = deferred<void>();
+  #registration: AsapMessageOf<'ASAP_REGISTRATION'>;
+  #policy: Policy;
+  #update: { readonly policy: Policy; readonly answer: Deferred<void> } | undefined;
+  #isRegistered = false;
+  #wasRegistered = false;
+  #isOver = false;
+  #leaving: Promise<void> | undefined;
+
+  /** @internal */
+  constructor(setup: ElementSetup) {
+    const { environment: { clock, random, logger }, timers, home } = setup;
+    this.#setup = setup;
+    this.#policy = setup.policy;
+    this.handle = setup.handle;
+    this.identifier = setup.identifier;
+    this.#events = new Emitter(logger);
+    this.#registration = setup.registration(setup.policy);
+    this.actor = createActor(poolElementMachine, { clock, input: { home: home.ref, registration: this.#registration, timers, fraction: () => random.fraction() } });
+    this.actor.on('*', (news) => this.#noted(news));
+    this.actor.subscribe({ error: (error) => this.#failed(error) });
+    home.join(setup.key, setup.identifier, this);
+    this.actor.start();
+  }
+
+  /** What others connect to. */
+  get address(): string { return this.#setup.address(); }
+  get policy(): Policy { return this.#policy; }
+  /** A registrar has acknowledged the registration, and nothing speaks against it since. */
+  get isRegistered(): boolean { return this.#isRegistered; }
+  /** @internal As it is registered. */
+  get parameter(): PoolElementParameter { return this.#registration.poolElement; }
+
+  on<E extends keyof PoolElementEvents>(event: E, listener: PoolElementEvents[E]): Unsubscribe {
+    return this.#events.on(event, listener);
+  }
+
+  /** Registers again with another policy or load (RFC 5352 §3.1). Resolves when a registrar has accepted it; rejects with RegistrationError where none does, and the element stays registered as it was. */
+  async update(options: UpdateOptions, wait: WaitOptions = {}): Promise<void> {
+    checkOptions('update', options, { policy: anything });
+    checkOptions('update', wait, { signal: isSignal, timeout: isDelay });
+    if (this.#isOver || this.#leaving !== undefined) throw new UsageError('CLOSED', 'the pool element has left its pool');
+    const { policy } = options;
+    if (policy === undefined) return;
+    checkPolicy('update', policy);
+    this.#update?.answer.resolve(); // what came later counts
+    const answer = deferred<void>();
+    this.#update = { policy: this.#policy, answer };
+    this.#policy = policy;
+    this.#register();
+    return bounded(answer.promise, this.#bounds(wait));
+  }
+
+  /** Leaves the pool (RFC 5352 §3.2), then ends its data channels: sessions move to other elements. Resolves also where no registrar acknowledges it in time: the registration then ends with its life. */
+  deregister(): Promise<void> {
+    return (this.#leaving ??= this.#leave(false));
+  }
+
+  /** Leaves the pool, hands its sessions over (D-27), then closes. */
+  drain(): Promise<void> {
+    return (this.#leaving ??= this.#leave(true));
+  }
+
+  /** @internal `register` has given up: nothing stays open; that we leave is told to a registrar in the background, if one ever knew of us. */
+  async withdraw(): Promise<void> {
+    this.deregister().catch(() => undefined);
+    await this.#setup.service?.close();
+  }
+
+  /** @internal Resolves at the first acknowledgement. */
+  joined(wait: WaitOptions): Promise<void> {
+    return bounded(this.#joined.promise, this.#bounds(wait));
+  }
+
+  /** @internal LocalElement */
+  homeChanged(): void {
+    const { port, addresses } = addressOf(this.#registration);
+    const now = addressOf(this.#setup.registration(this.#policy));
+    if (port !== now.port || addresses !== now.addresses) this.#register();
+  }
+
+  #register(): void {
+    this.#registration = this.#setup.registration(this.#policy);
+    this.actor.send({ type: 'registration.update', registration: this.#registration });
+  }
+
+  async #leave(drain: boolean): Promise<void> {
+    this.actor.send({ type: 'deregistration.request' });
+    await this.#ended.promise;
+    if (drain) await this.#setup.service?.drain();
+    await this.#setup.service?.close();
+  }
+
+  #noted(news: PoolElementNews): void {
+    switch (news.type) {
+      case 'registration.accepted':
+        this.#update?.answer.resolve();
+        this.#update = undefined;
+        this.#joined.resolve();
+        if (this.#isRegistered) return;
+        this.#isRegistered = this.#wasRegistered = true;
+        this.#events.emit('registered', { registrar: this.#setup.home.registrar?.address, generation: news.generation?.generation });
+        return;
+      case 'registration.lost':
+        if (!this.#isRegistered) return;
+        this.#isRegistered = false;
+        this.#events.emit('lost', { reason: news.reason });
+        return;
+      case 'registration.rejected': return this.#changeRejected(news.causes);
+      case 'error.report': return this.#complain(new RegistrationError('REGISTRATION_FAILED', `no registrar has answered the registration of ${this.#name} (${news.reason}); it goes on trying`));
+      case 'child.failed': return this.#setup.environment.logger.error({ err: news.error, element: this.#name }, 'a registration failed in itself and is begun again');
+      case 'registration.ended':
+        if (news.output.reason === 'rejected') return this.#rejected(news.output.causes);
+        if (news.output.reason === 'unanswered') this.#setup.environment.logger.warn({ element: this.#name }, 'no registrar has acknowledged the deregistration');
+        return this.#end(undefined);
+    }
+  }
+
+  /** For good, unless `update` corrects what is wrong; a first registration ends with `register`'s rejection. */
+  #rejected(causes: readonly Cause[]): void {
+    const error = this.#rejection(causes);
+    this.#joined.reject(error);
+    this.#update?.answer.reject(error);
+    this.#update = undefined;
+    if (!this.#wasRegistered) return this.#end(error);
+    if (this.#isRegistered) this.#events.emit('lost', { reason: 'rejected' });
+    this.#isRegistered = false;
+    this.#complain(error);
+  }
+
+  #changeRejected(causes: readonly Cause[]): void {
+    const error = this.#rejection(causes);
+    if (this.#update !== undefined) {
+      this.#policy = this.#update.policy;
+      this.#update.answer.reject(error);
+      this.#update = undefined;
+    }
+    this.#registration = this.#setup.registration(this.#policy);
+    this.#complain(error);
+  }
+
+  #rejection(causes: readonly Cause[]): RegistrationError {
+    const names = causes.map(({ cause }) => cause).join(', ') || 'no cause given';
+    return new RegistrationError('REGISTRATION_REJECTED', `the registrar rejects the registration of ${this.#name}: ${names}`, { cause: causes });
+  }
+
+  #complain(error: RserpoolError): void {
+    if (!this.#events.emit('error', error)) this.#setup.environment.logger.warn({ err: error }, error.message);
+  }
+
+  #failed(error: unknown): void {
+    this.#setup.environment.logger.error({ err: error, element: this.#name }, 'a pool element failed');
+    this.#end(new RegistrationError('REGISTRATION_FAILED', `the pool element ${this.#name} failed`, { cause: error }));
+  }
+
+  #end(error: Error | undefined): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#isRegistered = false;
+    const over = error ?? new UsageError('CLOSED', 'the pool element has left its pool');
+    this.#joined.reject(over);
+    this.#update?.answer.reject(over);
+    this.#setup.home.leave(this.#setup.key, this.identifier);
+    this.#setup.left();
+    this.#ended.resolve();
+    this.#events.emit('closed');
+  }
+
+  #bounds({ signal, timeout = this.#setup.timeout }: WaitOptions): Parameters<typeof bounded>[1] {
+    return { signal, timeout: { clock: this.#setup.environment.clock, after: timeout, error: () => this.#unanswered() } };
+  }
+
+  #unanswered(): Error {
+    return this.#setup.home.registrar === undefined
+      ? new NoRegistrarError('no registrar can be reached')
+      : new RegistrationError('REGISTRATION_FAILED', `the registrar has not answered the registration of ${this.#name}`);
+  }
+
+  get #name(): string {
+    return `0x${this.identifier.toString(16).padStart(8, '0')}`;
+  }
+}
+
+function addressOf({ poolElement: { userTransport } }: AsapMessageOf<'ASAP_REGISTRATION'>): { readonly port: number; readonly addresses: string } {
+  return userTransport.transport === 'opaque' ? { port: 0, addresses: '' } : { port: userTransport.port, addresses: userTransport.addresses.join() };
+}
