@@ -7,7 +7,7 @@ import { copyOf, writeData, type Port } from '../delivery/port.js';
 import { UserHalf, type UserHalfOwner } from '../delivery/user-half.js';
 import type { Kept, WindowLimits } from '../delivery/window.js';
 import type { Milliseconds } from '../environment.js';
-import { FeatureUnavailableError, RserpoolError, SessionError, UnknownPoolHandleError, UsageError, type Outcome, type TransportError } from '../errors.js';
+import { RserpoolError, SessionError, UnknownPoolHandleError, UsageError, type Outcome, type TransportError } from '../errors.js';
 import { sessionMachine, type SessionTimers } from '../machines/session.js';
 import { decodeAsap, encodeAsap, poolHandleFromKey, poolHandleText, type PoolElement } from '../wire/index.js';
 import { ASAP_PPID, mapping, offsets, readU32 } from '../wire/mapping.js';
@@ -172,11 +172,10 @@ export class UserSession implements LinkSession, Port, UserHalfOwner {
     this.#over(new SessionError('SESSION_CLOSED', 'the session was destroyed'), false);
   }
 
-  /** What the mapping knows of the path: milliseconds.
-   *  @throws FeatureUnavailableError for the path MTU, which TCP does not tell. */
-  transportInfo(): { readonly mapping: 'tcp'; readonly rtt: number | undefined; readonly rto: number | undefined; readonly pathMtu: never } {
+  /** What the mapping knows of the path: milliseconds, bytes; undefined what is not (yet) known. TCP does not tell its path MTU. */
+  transportInfo(): { readonly mapping: 'tcp'; readonly rtt: Milliseconds | undefined; readonly rto: Milliseconds | undefined; readonly pathMtu: number | undefined } {
     const trip = this.#link?.roundTrip;
-    return { mapping: 'tcp', rtt: trip?.rtt, rto: trip?.rto, get pathMtu(): never { throw new FeatureUnavailableError('path MTU', 'the TCP mapping'); } };
+    return { mapping: 'tcp', rtt: trip?.rtt, rto: trip?.rto, pathMtu: undefined };
   }
 
   // ---- LinkSession
