@@ -31,7 +31,7 @@ export function modelOf<M extends AnyStateMachine>(machine: M, { input, cases = 
     serializeState: (snapshot: AnyMachineSnapshot, event: EventObject | undefined, before: AnyMachineSnapshot | undefined) =>
       stateKey(snapshot) + (event && before ? ` <- ${JSON.stringify(before.value)} ${JSON.stringify(event)}` : ''),
     serializeEvent: (event: EventObject) => JSON.stringify(event),
-    events: (snapshot: AnyMachineSnapshot) => ownEvents(snapshot as never).flatMap((type: string) => (cases[type] ?? [{}]).map((payload) => ({ ...payload, type }))),
+    events: (snapshot: AnyMachineSnapshot) => (snapshot.status !== 'active' ? [] : ownEvents(snapshot as never).flatMap((type: string) => (cases[type] ?? [{}]).map((payload) => ({ ...payload, type })))),
     stateMatcher: (snapshot: AnyMachineSnapshot, key: string) =>
       (key.startsWith('#') ? snapshot._nodes.includes(own.getStateNodeById(key.slice(1))) : snapshot.matches(key as never)),
   } as never) as unknown as ChartModel;

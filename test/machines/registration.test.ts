@@ -1,0 +1,247 @@
+import { registrationMachine, type RegistrationContext, type RegistrationInput } from '../../machines/registration.js';
+import { drive } from '../support/drive.js';
+import { coverage, modelOf } from '../support/model-of.js';
+import { anyActor, middle, quick, registered, registrationOf, rejected, removed, rfc } from './support.js';
+
+const input = (given: Partial<RegistrationInput> = {}): RegistrationInput =>
+  ({ home: anyActor('home'), owner: anyActor('owner'), registration: registrationOf(), timers: rfc, fraction: middle, ...given });
+const poolElement = (given?: Partial<RegistrationInput>) => drive(registrationMachine, input(given));
+const found = { type: 'home.found', isNew: true, hasTakenOver: false } as const;
+
+const registering = (given?: Partial<RegistrationInput>) => {
+  const pe = poolElement(given);
+  pe.send({ type: 'registration.request' });
+  pe.send(found);
+  return pe;
+};
+const member = (given?: Partial<RegistrationInput>) => {
+  const pe = registering(given);
+  pe.send(registered({ generation: 3, home: 1 }));
+  return pe;
+};
+
+describe('registration (RFC 5352 §3.1)', () => {
+  it('§3.1, R1: a PE without a home registrar follows §3.6 first', () => {
+    const pe = poolElement();
+    expect(pe.send({ type: 'registration.request' })).toEqual(['send home.seek']);
+    expect([pe.state, pe.sent]).toEqual(['hunting', [{ type: 'home.seek', why: 'none', from: pe.context.owner }]]);
+  });
+
+  it('R2, R3, R4: sends ASAP_REGISTRATION to its home and starts T2', () => {
+    const pe = poolElement();
+    pe.send({ type: 'registration.request' });
+    expect(pe.send(found)).toEqual(['send ASAP_REGISTRATION', 'start T2-registration 30000']);
+    expect([pe.state, pe.sent]).toEqual(['registering', [registrationOf()]]);
+  });
+
+  it('stops T2 on acceptance and re-registers 20 s before the life ends (§7.1)', () => {
+    const pe = registering();
+    expect(pe.send(registered())).toEqual(['cancel T2-registration', 'send registration.accepted', 'start T4-reregistration 280000']);
+    expect(pe.expire('T4-reregistration')).toEqual(['send ASAP_REGISTRATION', 'start T2-registration 30000']);
+  });
+
+  it.each([[10_000, 600_000], [-1, 600_000], [620, 600_000], [60, 40_000], [40, 20_000], [30, 15_000], [2, 1_000]])(
+    '§7.1, X-32: with a life of %d s T4 is %d ms, half of the life where 20 s before its end is less', (life, t4) => {
+      expect(registering({ registration: registrationOf(life) }).send(registered())).toContain(`start T4-reregistration ${t4}`);
+    });
+
+  it.each([[30, 10_000], [300, 60_000]])('quick: with a life of %d s T4 is %d ms, a third of it, at most a minute', (life, t4) => {
+    expect(registering({ registration: registrationOf(life), timers: quick }).send(registered())).toContain(`start T4-reregistration ${t4}`);
+  });
+
+  it('re-registers under the same PE identifier, with the generation it was given', () => {
+    const pe = member();
+    pe.expire('T4-reregistration');
+    expect(pe.sent).toEqual([{ ...registrationOf(), poolElement: { ...registrationOf().poolElement, generation: { generation: 3, home: 1 } } }]);
+  });
+
+  it('does not repeat a rejected registration: the user is told the causes', () => {
+    const pe = registering();
+    expect(pe.send(rejected)).toEqual(['cancel T2-registration']);
+    expect([pe.status, pe.output]).toEqual(['done', { reason: 'rejected', causes: [{ cause: 'lack-of-resources' }] }]);
+  });
+
+  it('tells warnings that come with an acceptance (§2.2.3)', () => {
+    const pe = registering();
+    pe.send({ ...registered(), error: [{ cause: 'unspecified-error' }] });
+    expect(pe.sent).toEqual([{ type: 'registration.accepted', generation: undefined, warnings: [{ cause: 'unspecified-error' }] }]);
+  });
+
+  it('R4: when T2 expires it hunts for another registrar and registers there', () => {
+    const pe = registering();
+    expect(pe.expire('T2-registration')).toEqual(['send registration.lost', 'send home.seek']);
+    expect(pe.sent).toEqual([{ type: 'registration.lost', reason: 'T2-registration' }, expect.objectContaining({ why: 'T2-registration' })]);
+    expect(pe.send(found)).toContain('send ASAP_REGISTRATION');
+  });
+
+  it.each(['home.lost', 'transport.sendFailure'] as const)('R4: on %s it hunts', (type) => {
+    expect(registering().send({ type })).toEqual(['cancel T2-registration', 'send registration.lost', 'send home.seek']);
+  });
+
+  it('takes a late acceptance from the registrar that T2 has given up', () => {
+    const pe = registering();
+    pe.expire('T2-registration');
+    expect(pe.send(registered())).toContain('send registration.accepted');
+    expect(pe.state).toBe('registered');
+  });
+
+  it('MAX-REG-ATTEMPT, X-18: past it the user is told, and the PE goes on with back-off up to RETRAN.max', () => {
+    const pe = poolElement();
+    pe.send({ type: 'registration.request' });
+    const backOffs: string[] = [];
+    for (let attempt = 1; attempt <= 6; attempt += 1) {
+      pe.send(found);
+      const said = pe.expire('T2-registration');
+      expect(said.includes('send error.report')).toBe(attempt > 2);
+      if (attempt > 2) {
+        backOffs.push(...said.filter((word) => word.startsWith('start')));
+        expect(pe.expire('registration-back-off')).toEqual(['send home.seek']);
+      }
+    }
+    expect(backOffs).toEqual(['start registration-back-off 22500', 'start registration-back-off 45000', 'start registration-back-off 45000', 'start registration-back-off 45000']);
+  });
+
+  it('counts attempts since the last acceptance only', () => {
+    const pe = member();
+    pe.expire('T4-reregistration');
+    expect(pe.context.attempts).toBe(1);
+    pe.send(registered());
+    expect(pe.context.attempts).toBe(0);
+  });
+
+  it('while it backs off, a home that has come by itself is asked at once', () => {
+    const pe = registering({ timers: { ...rfc, maxRegAttempt: 0 } });
+    pe.expire('T2-registration');
+    expect(pe.state).toBe('backingOff');
+    expect(pe.send(found)).toContain('send ASAP_REGISTRATION');
+  });
+
+  it('registers anew with a home that was found; one that has taken it over has the registration (§3.4 KA2.4)', () => {
+    expect(member().send(found)).toContain('send ASAP_REGISTRATION');
+    expect(member().send({ type: 'home.found', isNew: true, hasTakenOver: true })).toEqual([]);
+    expect(member().send({ type: 'home.found', isNew: false, hasTakenOver: false })).toEqual([]);
+  });
+
+  it('asks a new home, not the old one, when it changes on the way', () => {
+    const pe = registering();
+    expect(pe.send({ type: 'home.found', isNew: false, hasTakenOver: false })).toEqual([]);
+    expect(pe.send(found)).toEqual(['cancel T2-registration', 'send ASAP_REGISTRATION', 'start T2-registration 30000']);
+  });
+
+  it('a home that has been silent is asked by a re-registration (X-1)', () => {
+    expect(member().send({ type: 'registration.refresh' })).toEqual(['cancel T4-reregistration', 'send ASAP_REGISTRATION', 'start T2-registration 30000']);
+  });
+
+  it('a lost home is a lost registration: the user is told, another home is sought', () => {
+    const pe = member();
+    expect(pe.send({ type: 'home.lost' })).toEqual(['cancel T4-reregistration', 'send registration.lost', 'send home.seek']);
+    expect(pe.context.isAcknowledged).toBe(false);
+  });
+
+  it('§2.2.4: removed by the registrar while it lives, it comes back at once, and with back-off where that goes on', () => {
+    const pe = member();
+    for (let time = 0; time < 3; time += 1) {
+      expect(pe.send(removed())).toEqual(['cancel T4-reregistration', 'send registration.lost', 'send ASAP_REGISTRATION', 'start T2-registration 30000']);
+      pe.send(registered());
+    }
+    expect(pe.send(removed())).toEqual(['cancel T4-reregistration', 'send registration.lost', 'start registration-back-off 45000']);
+  });
+
+  it('X-41: a removal of an older generation changes nothing', () => {
+    const pe = member();
+    expect(pe.send(removed({ generation: 2, home: 9 }))).toEqual([]);
+    expect(pe.send(removed({ generation: 3, home: 1 }))).toContain('send ASAP_REGISTRATION');
+  });
+
+  it('a change of policy is a re-registration', () => {
+    const registration = registrationOf(60);
+    const pe = member();
+    expect(pe.send({ type: 'registration.update', registration })).toContain('send ASAP_REGISTRATION');
+    expect(pe.send(registered())).toEqual(['cancel T2-registration', 'send registration.accepted', 'start T4-reregistration 40000']);
+  });
+
+  it('a change during a registration is sent after its answer', () => {
+    const pe = registering();
+    expect(pe.send({ type: 'registration.update', registration: registrationOf(60) })).toEqual([]);
+    expect(pe.send(registered())).toEqual(['cancel T2-registration', 'send ASAP_REGISTRATION', 'start T2-registration 30000']);
+    expect(pe.send(registered())).toContain('send registration.accepted');
+  });
+
+  it('a rejected change leaves the registration as it was', () => {
+    const pe = member();
+    pe.send({ type: 'registration.update', registration: registrationOf(60) });
+    expect(pe.send(rejected)).toEqual(['cancel T2-registration', 'send registration.rejected', 'start T4-reregistration 280000']);
+    expect(pe.context.registration).toEqual(registrationOf());
+  });
+});
+
+describe('de-registration (RFC 5352 §3.2)', () => {
+  it('D1 to D4: sends ASAP_DEREGISTRATION with the same handle and identifier, and starts T3', () => {
+    const pe = member();
+    expect(pe.send({ type: 'deregistration.request' })).toEqual(['cancel T4-reregistration', 'send ASAP_DEREGISTRATION', 'start T3-deregistration 30000']);
+    expect(pe.sent).toEqual([{ type: 'ASAP_DEREGISTRATION', poolHandle: registrationOf().poolHandle, peIdentifier: 7, generation: { generation: 3, home: 1 } }]);
+  });
+
+  it('stops T3 on ASAP_DEREGISTRATION_RESPONSE, not on a registration response (X-28)', () => {
+    const pe = member();
+    pe.send({ type: 'deregistration.request' });
+    expect(pe.send(registered())).toEqual([]);
+    expect(pe.send(removed())).toEqual(['cancel T3-deregistration']);
+    expect([pe.state, pe.output]).toEqual(['deregistered', { reason: 'deregistered', causes: undefined }]);
+  });
+
+  it('when T3 expires it leaves by another registrar', () => {
+    const pe = member();
+    pe.send({ type: 'deregistration.request' });
+    expect(pe.expire('T3-deregistration')).toEqual(['send home.seek', 'start T3-deregistration 30000']);
+    expect(pe.send(found)).toEqual(['cancel T3-deregistration', 'send ASAP_DEREGISTRATION', 'start T3-deregistration 30000']);
+  });
+
+  it('gives up after MAX-REG-ATTEMPT more, or where no registrar is found: the life runs out by itself', () => {
+    const pe = member();
+    pe.send({ type: 'deregistration.request' });
+    pe.expire('T3-deregistration');
+    pe.send(found);
+    pe.expire('T3-deregistration');
+    pe.send(found);
+    pe.expire('T3-deregistration');
+    expect(pe.output).toEqual({ reason: 'unanswered' });
+    const alone = member();
+    alone.send({ type: 'deregistration.request' });
+    alone.send({ type: 'home.lost' });
+    alone.expire('T3-deregistration');
+    expect(alone.output).toEqual({ reason: 'unanswered' });
+  });
+
+  it('has nothing to leave before it has been sent', () => {
+    const pe = poolElement();
+    pe.send({ type: 'registration.request' });
+    pe.send({ type: 'deregistration.request' });
+    expect([pe.state, pe.output]).toEqual(['deregistered', { reason: 'deregistered' }]);
+  });
+
+  it('leaves also where it was only sent, and never answered', () => {
+    const pe = registering();
+    pe.expire('T2-registration');
+    expect(pe.send({ type: 'deregistration.request' })).toEqual(['send home.seek', 'start T3-deregistration 30000']);
+    expect(registering().send({ type: 'deregistration.request' })).toContain('send ASAP_DEREGISTRATION');
+  });
+});
+
+describe('registration, as a chart', () => {
+  it('has every state and transition on some path', () => {
+    const given = input({ timers: { ...rfc, maxRegAttempt: 1 } });
+    const cases = {
+      'home.found': [found, { isNew: false, hasTakenOver: false }],
+      ASAP_REGISTRATION_RESPONSE: [registered({ generation: 3, home: 1 }), rejected],
+      ASAP_DEREGISTRATION_RESPONSE: [removed(), removed({ generation: 2, home: 1 })],
+      'registration.update': [{ registration: registrationOf() }],
+    };
+    const project = (context: RegistrationContext): unknown => [
+      Math.min(context.attempts, 2), Math.min(context.removals, 2), Math.min(context.departures, 2), context.isAcknowledged, context.isOutdated, context.wasSent,
+      context.accepted !== undefined, context.generation !== undefined,
+    ];
+    const paths = modelOf(registrationMachine, { input: given, cases, project: (context) => project(context as RegistrationContext), limit: 50_000 }).getShortestPaths();
+    expect(coverage(registrationMachine, paths, given).missing).toEqual([]);
+  });
+});
