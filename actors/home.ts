@@ -81,7 +81,6 @@ export class Home {
   /** Starts hunting. */
   start(): void {
     this.actor.start();
-    this.#seek('none');
   }
 
   /** Of the registrar in use, as far as known. */

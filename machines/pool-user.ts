@@ -13,7 +13,7 @@ export const poolUserMachine = setup({
   },
   actions: {
     hunt: sendTo('serverHunt', ({ event }) => event as ServerHuntEvent),
-    resume: sendTo('serverHunt', { type: 'home.seek', why: 'transport.down' }),
+    begin: sendTo('serverHunt', { type: 'home.seek', why: 'none' }),
     tell: emit((_, news: PoolUserNews) => news),
     countFailure: assign({ failures: ({ context }) => context.failures + 1 }),
   },
@@ -33,6 +33,7 @@ export const poolUserMachine = setup({
           initial: 'hunting',
           states: {
             hunting: {
+              entry: 'begin', // before anybody asks: the first question then need not wait
               invoke: {
                 src: 'serverHunt', id: 'serverHunt', input: ({ context }) => context,
                 onError: { target: 'restarting', actions: ['countFailure', { type: 'tell', params: ({ event }) => ({ type: 'child.failed', child: 'serverHunt', error: event.error }) }] },
@@ -46,7 +47,7 @@ export const poolUserMachine = setup({
                 'attempt.failed': { actions: 'hunt' },
               },
             },
-            restarting: { after: { 'restart-back-off': { target: 'hunting', actions: 'resume' } } },
+            restarting: { after: { 'restart-back-off': 'hunting' } },
           },
         },
         resolutions: {

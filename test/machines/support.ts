@@ -1,6 +1,7 @@
-import type { AnyActorRef } from 'xstate';
+import type { AnyActorRef, AnyStateMachine, InputFrom } from 'xstate';
 import { quickTimers, rfcTimers } from '../../machines/timers.js';
 import type { AsapMessageOf, Generation } from '../../wire/index.js';
+import { coverage, modelOf, type ModelOptions } from '../support/model-of.js';
 
 /** Stands for an actor that only is sent to: pure steps never send. */
 export const anyActor = (id: string): AnyActorRef => ({ id, send: () => undefined, toJSON: () => id }) as unknown as AnyActorRef;
@@ -26,3 +27,9 @@ export const rejected: AsapMessageOf<'ASAP_REGISTRATION_RESPONSE'> =
   { type: 'ASAP_REGISTRATION_RESPONSE', flags: { reject: true }, poolHandle, peIdentifier: 7, error: [{ cause: 'lack-of-resources' }] };
 export const removed = (generation?: Generation): AsapMessageOf<'ASAP_DEREGISTRATION_RESPONSE'> =>
   ({ type: 'ASAP_DEREGISTRATION_RESPONSE', poolHandle, peIdentifier: 7, generation });
+
+/** States and transitions that are on no path, whichever of the worlds (what the guards ask for) the chart is in. */
+export function onNoPath<M extends AnyStateMachine>(machine: M, worlds: readonly InputFrom<M>[], options: Omit<ModelOptions<M>, 'input'>): readonly string[] {
+  const parts = worlds.map((input) => coverage(machine, modelOf(machine, { ...options, input }).getShortestPaths(), input));
+  return (parts[0]?.missing ?? []).filter((part) => !parts.some(({ seen }) => seen.has(part)));
+}

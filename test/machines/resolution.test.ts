@@ -1,0 +1,170 @@
+import { resolutionMachine, type ResolutionContext, type ResolutionInput } from '../../machines/resolution.js';
+import type { AsapMessageOf } from '../../wire/index.js';
+import { drive, type Driven } from '../support/drive.js';
+import { anyActor, middle, onNoPath, poolHandle, registrationOf, rfc } from './support.js';
+
+let now = 0;
+beforeEach(() => { now = 0; });
+const input = (given: Partial<ResolutionInput> = {}): ResolutionInput => ({ home: anyActor('home'), poolHandle: 'echo', timers: rfc, now: () => now, fraction: middle, ...given });
+type Resolution = Driven<typeof resolutionMachine>;
+const resolution = (given?: Partial<ResolutionInput>): Resolution => drive(resolutionMachine, input(given));
+
+const found = { type: 'home.found', isNew: true, hasTakenOver: false } as const;
+const sameHome = { ...found, isNew: false };
+const answer = (given: Partial<AsapMessageOf<'ASAP_HANDLE_RESOLUTION_RESPONSE'>> = {}): AsapMessageOf<'ASAP_HANDLE_RESOLUTION_RESPONSE'> =>
+  ({ type: 'ASAP_HANDLE_RESOLUTION_RESPONSE', flags: { acceptUpdates: false }, poolHandle, poolElements: [registrationOf().poolElement], ...given });
+const unknown = answer({ poolElements: [], error: [{ cause: 'unknown-pool-handle' }] });
+const refused = answer({ poolElements: [], error: [{ cause: 'lack-of-resources' }] });
+
+const requesting = (given?: Partial<ResolutionInput>): Resolution => {
+  const driven = resolution(given);
+  driven.send({ type: 'resolution.request' });
+  driven.send(found);
+  return driven;
+};
+const cached = (given?: Partial<ResolutionInput>): Resolution => {
+  const driven = requesting(given);
+  driven.send(answer());
+  return driven;
+};
+
+describe('handle resolution (RFC 5352 §3.3)', () => {
+  it('NR2: asks for a home registrar first', () => {
+    const driven = resolution();
+    expect(driven.send({ type: 'resolution.request' })).toEqual(['send home.seek', 'start registrar-wait 60000']);
+    expect(driven.sent).toEqual([expect.objectContaining({ why: 'none' })]);
+  });
+
+  it('NR1, NR3, NR4: sends ASAP_HANDLE_RESOLUTION and starts T1', () => {
+    const driven = resolution();
+    driven.send({ type: 'resolution.request' });
+    expect(driven.send(found)).toEqual(['cancel registrar-wait', 'send ASAP_HANDLE_RESOLUTION', 'start T1-ENRPrequest 15000']);
+    expect(driven.sent).toEqual([{ type: 'ASAP_HANDLE_RESOLUTION', flags: { sendUpdates: false }, poolHandle }]);
+  });
+
+  it('stops T1 at the answer; the answer is good for stale_cache_value', () => {
+    expect(requesting().send(answer())).toEqual(['cancel T1-ENRPrequest', 'emit resolution.cached', 'start stale_cache_value 5000']);
+  });
+
+  it('asks once for all who want it meanwhile', () => {
+    const driven = resolution();
+    driven.send({ type: 'resolution.request' });
+    expect(driven.send({ type: 'resolution.request' })).toEqual([]);
+    driven.send(found);
+    expect(driven.send({ type: 'resolution.request' })).toEqual([]);
+  });
+
+  it('§3.7.2: when T1 expires it asks again and has a hunt begin, MAX-REQUEST-RETRANSMIT times; then the user is told', () => {
+    const driven = requesting();
+    for (let time = 0; time < 2; time += 1) {
+      expect(driven.expire('T1-ENRPrequest')).toEqual(['send home.seek', 'send ASAP_HANDLE_RESOLUTION', 'start T1-ENRPrequest 15000']);
+      expect(driven.sent[0]).toMatchObject({ why: 'T1-ENRPrequest' });
+    }
+    expect(driven.expire('T1-ENRPrequest')).toEqual(['send home.seek', 'emit resolution.failed T1-ENRPrequest']);
+    expect(driven.state).toBe('idle');
+  });
+
+  it('§3.7.2: repeats the request at an alternate registrar that has been adopted', () => {
+    const driven = requesting();
+    driven.expire('T1-ENRPrequest');
+    expect(driven.send(found)).toEqual(['cancel T1-ENRPrequest', 'send ASAP_HANDLE_RESOLUTION', 'start T1-ENRPrequest 15000']);
+    expect(driven.send(sameHome)).toEqual([]);
+  });
+
+  it.each(['home.lost', 'transport.sendFailure'] as const)('§3.7.1: after %s it waits for another home, and asks there', (type) => {
+    const driven = requesting();
+    expect(driven.send({ type })).toEqual(['cancel T1-ENRPrequest', 'send home.seek', 'start registrar-wait 60000']);
+    expect(driven.send(found)).toContain('send ASAP_HANDLE_RESOLUTION');
+  });
+
+  it('waits for a registrar for a bounded time', () => {
+    const driven = resolution();
+    driven.send({ type: 'resolution.request' });
+    expect(driven.expire('registrar-wait')).toEqual(['emit resolution.failed T1-ENRPrequest']);
+    expect(driven.state).toBe('idle');
+  });
+
+  it('0x9: an unknown pool handle is an answer, given at once', () => {
+    expect(requesting().send(unknown)).toEqual(['cancel T1-ENRPrequest', 'emit resolution.unknown']);
+  });
+
+  it('X-33: a positive answer without elements is none', () => {
+    expect(requesting().send(answer({ poolElements: [] }))).toContain('emit resolution.unknown');
+  });
+
+  it('another error is told with its causes; what was known stays, as stale', () => {
+    const driven = requesting();
+    expect(driven.send(refused)).toEqual(['cancel T1-ENRPrequest', 'emit resolution.refused']);
+    expect([driven.state, driven.emitted]).toEqual(['idle', [{ type: 'resolution.refused', causes: [{ cause: 'lack-of-resources' }] }]]);
+    const knowing = cached();
+    knowing.expire('stale_cache_value');
+    knowing.send({ type: 'resolution.request' });
+    knowing.send(sameHome);
+    knowing.send(refused);
+    expect(knowing.state).toBe('stale');
+  });
+});
+
+describe('the cache (RFC 5352 §3.3 C1 to C4)', () => {
+  it('C2, C3: a stale entry is asked for again when somebody wants it, not before', () => {
+    const driven = cached();
+    expect(driven.expire('stale_cache_value')).toEqual(['emit resolution.stale']);
+    expect([driven.state, driven.timers]).toEqual(['stale', []]);
+    expect(driven.send({ type: 'resolution.request' })).toContain('send home.seek');
+  });
+
+  it('entries do not all become stale at the same moment', () => {
+    const delays = [0, 0.5, 0.99].map((fraction) => requesting({ fraction: () => fraction }).send(answer()).at(-1));
+    expect(delays).toEqual(['start stale_cache_value 4500', 'start stale_cache_value 5000', 'start stale_cache_value 5490']);
+  });
+
+  it('keeps what is known when no registrar answers', () => {
+    const driven = cached();
+    driven.expire('stale_cache_value');
+    driven.send({ type: 'resolution.request' });
+    driven.expire('registrar-wait');
+    expect(driven.state).toBe('stale');
+  });
+
+  it('questions about one handle come no closer than resolution-interval: a negative answer is asked for again then, never given from memory', () => {
+    const driven = requesting();
+    driven.send(unknown);
+    now = 400;
+    expect(driven.send({ type: 'resolution.request' })).toEqual(['start resolution-interval 600']);
+    expect(driven.expire('resolution-interval')).toContain('send home.seek');
+    const fresh = cached();
+    expect(fresh.send({ type: 'resolution.request' })).toEqual(['cancel stale_cache_value', 'start resolution-interval 1000']);
+  });
+
+  it('asks at once where the last answer is older than that', () => {
+    const driven = cached();
+    now = 1_000;
+    expect(driven.send({ type: 'resolution.request' })).toContain('send home.seek');
+    const negative = requesting();
+    negative.send(unknown);
+    now = 2_000;
+    expect(negative.send({ type: 'resolution.request' })).toContain('send home.seek');
+  });
+
+  it('§2.2.5: takes an update unasked for', () => {
+    const driven = cached();
+    expect(driven.send(answer())).toEqual(['cancel stale_cache_value', 'emit resolution.cached', 'start stale_cache_value 5000']);
+    expect(driven.send(unknown)).toEqual(['cancel stale_cache_value', 'emit resolution.unknown']);
+  });
+
+  it('§6.4: a purge forgets, but never who waits', () => {
+    const driven = cached();
+    expect(driven.send({ type: 'cache.purge' })).toEqual(['cancel stale_cache_value']);
+    expect(driven.state).toBe('idle');
+    expect(requesting().send({ type: 'cache.purge' })).toEqual([]);
+  });
+});
+
+describe('resolution, as a chart', () => {
+  it('has every state and transition on some path', () => {
+    const world = (resolutionInterval: number): ResolutionInput => input({ timers: { ...rfc, maxRequestRetransmit: 1, resolutionInterval } });
+    const cases = { 'home.found': [found, sameHome], ASAP_HANDLE_RESOLUTION_RESPONSE: [answer(), unknown, refused] };
+    const project = ({ requests, why, isKnown, answeredAt }: ResolutionContext): unknown => [Math.min(requests, 2), why, isKnown, answeredAt];
+    expect(onNoPath(resolutionMachine, [world(0), world(1_000)], { cases, project: (context) => project(context as ResolutionContext), limit: 50_000 })).toEqual([]);
+  });
+});

@@ -1,0 +1,199 @@
+import { serverHuntMachine, type ServerHuntContext, type ServerHuntInput } from '../../machines/server-hunt.js';
+import { drive, type Driven } from '../support/drive.js';
+import { anyActor, middle, onNoPath, quick, rfc } from './support.js';
+
+const addresses = (...names: string[]): string[] => names.map((name) => `tcp://10.0.0.${name}:3863`);
+const input = (given: Partial<ServerHuntInput> = {}): ServerHuntInput => ({
+  host: anyActor('host'), registrars: addresses('1', '2', '3', '4', '5'), lookUp: async (registrars) => Promise.resolve(registrars), timers: rfc,
+  silence: () => 0, isNeeded: () => true, fraction: middle, ...given,
+});
+type Hunt = Driven<typeof serverHuntMachine>;
+const hunt = (given?: Partial<ServerHuntInput>): Hunt => drive(serverHuntMachine, input(given));
+const hunting = (given?: Partial<ServerHuntInput>): Hunt => {
+  const started = hunt(given);
+  started.send({ type: 'home.seek', why: 'none' });
+  started.childDone('lookUp', started.context.registrars);
+  return started;
+};
+const atHome = (given?: Partial<ServerHuntInput>): Hunt => {
+  const found = hunting(given);
+  found.send({ type: 'attempt.up', address: found.context.attempts[0] as string });
+  return found;
+};
+const started = (driven: Hunt): unknown[] => driven.sent.filter(({ type }) => type === 'attempt.start').map((order) => (order as unknown as { address: string }).address);
+
+describe('server hunt (RFC 5352 §3.6)', () => {
+  it('begins when somebody wants a registrar, by resolving the host names', () => {
+    expect(hunt().send({ type: 'home.seek', why: 'none' })).toEqual(['send hunt.begun', 'start T5-Serverhunt 10000', 'invoke lookUp']);
+  });
+
+  it('SH1, SH2: tries three registrars at once, in random order, and starts T5', () => {
+    const driven = hunting();
+    expect(driven.state).toBe('hunting.attempting');
+    expect(driven.timers).toEqual(['T5-Serverhunt']);
+    expect(new Set(started(driven)).size).toBe(3);
+    const orders = new Set([0, 0.3, 0.6, 0.9].map((fraction) => started(hunting({ fraction: () => fraction })).join()));
+    expect(orders.size).toBeGreaterThan(1);
+  });
+
+  it('SH1: with fewer registrars all of them, each once', () => {
+    expect(started(hunting({ registrars: [...addresses('1'), ...addresses('1', '2')] })).sort()).toEqual(addresses('1', '2'));
+  });
+
+  it('SH3, SH6: the first association is home; T5 stops and is as at the beginning', () => {
+    const driven = hunting();
+    driven.expire('T5-Serverhunt');
+    driven.childDone('lookUp', addresses('1'));
+    expect(driven.send({ type: 'attempt.up', address: addresses('1')[0] as string })).toEqual(['cancel T5-Serverhunt', 'send home.adopt', 'start half-silence 30500']);
+    expect([driven.context.home, driven.context.t5, driven.context.attempts]).toEqual([addresses('1')[0], 10_000, []]);
+  });
+
+  it('SH4: where one fails the next address is tried', () => {
+    const driven = hunting();
+    const [first] = driven.context.attempts;
+    const [next] = driven.context.candidates;
+    expect(driven.send({ type: 'attempt.failed', address: first as string })).toEqual(['send attempt.start']);
+    expect(started(driven)).toEqual([next]);
+    expect(driven.context.attempts).toHaveLength(3);
+  });
+
+  it('SH5: when T5 expires it is doubled, up to RETRAN.max; the attempts stop, and a different set is tried', () => {
+    const driven = hunting({ registrars: addresses('1', '2', '3', '4', '5', '6') });
+    const first = started(driven);
+    expect(driven.expire('T5-Serverhunt')).toEqual(['send attempts.stop', 'start T5-Serverhunt 20000', 'invoke lookUp']);
+    driven.childDone('lookUp', driven.context.registrars);
+    expect(started(driven).filter((address) => first.includes(address))).toEqual([]);
+    driven.expire('T5-Serverhunt');
+    driven.childDone('lookUp', driven.context.registrars);
+    expect(driven.expire('T5-Serverhunt')).toContain('start T5-Serverhunt 60000');
+  });
+
+  it('where nobody is left to try it rests: tens of milliseconds at first (quick), doubled up to RETRAN.max', () => {
+    const driven = hunting({ registrars: addresses('1'), timers: quick });
+    const rests: string[] = [];
+    for (let round = 1; round <= 12; round += 1) {
+      const said = driven.send({ type: 'attempt.failed', address: addresses('1')[0] as string });
+      rests.push(said.find((word) => word.startsWith('start')) ?? '');
+      expect(said).toContain('send hunt.failed');
+      driven.expire('hunt-back-off');
+      driven.childDone('lookUp', addresses('1'));
+    }
+    expect(rests.slice(0, 4)).toEqual([37.5, 75, 150, 300].map((delay) => `start hunt-back-off ${delay}`));
+    expect(rests.at(-1)).toBe('start hunt-back-off 7500');
+  });
+
+  it('while it rests, somebody new who wants a registrar shortens the rest once, to about T5', () => {
+    const driven = hunting({ registrars: addresses('1') });
+    driven.send({ type: 'attempt.failed', address: addresses('1')[0] as string });
+    expect(driven.send({ type: 'home.seek', why: 'none' })).toEqual(['cancel hunt-back-off', 'start hunt-interval 7500']);
+    expect(driven.send({ type: 'home.seek', why: 'none' })).toEqual([]);
+    expect(driven.expire('hunt-interval')).toContain('invoke lookUp');
+  });
+
+  it('names that cannot be resolved are a round without success; so is a resolver that never answers', () => {
+    const driven = hunt();
+    driven.send({ type: 'home.seek', why: 'none' });
+    driven.childFailed('lookUp');
+    expect(driven.state).toBe('hunting.lost.resting');
+    driven.expire('hunt-back-off');
+    expect(driven.expire('T5-Serverhunt')).toContain('send hunt.failed');
+  });
+
+  it('tells at once who wants a registrar while there is one', () => {
+    expect(atHome().send({ type: 'home.seek', why: 'none' })).toEqual(['send home.kept']);
+  });
+
+  it.each(['T1-ENRPrequest', 'T2-registration', 'T3-deregistration'] as const)('%s expired: hunts for a different registrar, the present one last, its association kept and counted (SH1)', (why) => {
+    const driven = atHome({ registrars: addresses('1', '2', '3') });
+    const home = driven.context.home as string;
+    expect(driven.send({ type: 'home.seek', why })).toContain('send hunt.begun');
+    driven.childDone('lookUp', driven.context.registrars);
+    expect(started(driven)).toHaveLength(2);
+    expect(driven.context.candidates).toEqual([home]);
+  });
+
+  it('§3.7.2: the answer that was missed ends the hunt; another message does not', () => {
+    const driven = atHome();
+    driven.send({ type: 'home.seek', why: 'T2-registration' });
+    driven.childDone('lookUp', driven.context.registrars);
+    expect(driven.send({ type: 'home.heard', answers: 'T1-ENRPrequest' })).toEqual([]);
+    expect(driven.send({ type: 'home.heard', answers: 'T2-registration' })).toEqual(['cancel T5-Serverhunt', 'send attempts.stop', 'send home.kept', 'start half-silence 30500']);
+  });
+
+  it('hunts when the association to its home is lost, and rests where nobody needs one', () => {
+    expect(atHome().send({ type: 'home.down' })).toContain('send hunt.begun');
+    const idle = atHome({ isNeeded: () => false });
+    expect(idle.send({ type: 'home.down' })).toEqual(['cancel half-silence']);
+    expect([idle.state, idle.context.home]).toEqual(['idle', undefined]);
+  });
+
+  it('a home lost during the hunt is no longer waited for', () => {
+    const driven = atHome();
+    driven.send({ type: 'home.seek', why: 'T1-ENRPrequest' });
+    driven.send({ type: 'home.down' });
+    expect(driven.send({ type: 'home.heard', answers: 'T1-ENRPrequest' })).toEqual([]);
+  });
+
+  it('KA2.4: a registrar that makes itself home ends the hunt', () => {
+    const driven = hunting();
+    expect(driven.send({ type: 'home.adopted', address: 'tcp://10.0.0.9:50000' })).toEqual(['cancel T5-Serverhunt', 'send attempts.stop', 'start half-silence 30500']);
+    expect([driven.state, driven.context.home]).toEqual(['home.heard', 'tcp://10.0.0.9:50000']);
+  });
+});
+
+describe('the silence of home (X-1)', () => {
+  let silence = 0;
+  const quiet = (): Hunt => atHome({ silence: () => silence, timers: quick });
+  beforeEach(() => { silence = 0; });
+
+  it('asks at half of the bound, and hunts at the whole', () => {
+    const driven = quiet();
+    expect(driven.timers).toEqual(['half-silence']);
+    silence = 500;
+    expect(driven.expire('half-silence')).toEqual(['send home.probe', 'start rest-of-silence 500']);
+    silence = 1000;
+    expect(driven.expire('rest-of-silence')).toContain('send hunt.begun');
+    expect(driven.context.why).toBe('silence');
+  });
+
+  it('a sign of life defers the question: one timer for many messages', () => {
+    const driven = quiet();
+    silence = 200;
+    expect(driven.expire('half-silence')).toEqual(['start half-silence 300']);
+    silence = 500;
+    driven.expire('half-silence');
+    silence = 10;
+    expect(driven.expire('rest-of-silence')).toEqual(['start half-silence 490']);
+  });
+
+  it('any message ends a hunt for silence', () => {
+    const driven = quiet();
+    silence = 1000;
+    driven.expire('half-silence');
+    driven.expire('rest-of-silence');
+    expect(driven.send({ type: 'home.heard', answers: 'T1-ENRPrequest' })).toContain('send home.kept');
+  });
+
+  it('D-29: a process that has thawed asks first, and gives the whole second half for the answer', () => {
+    const driven = quiet();
+    silence = 60_000;
+    expect(driven.expire('half-silence')).toEqual(['send home.probe', 'start rest-of-silence 500']);
+  });
+});
+
+describe('server hunt, as a chart', () => {
+  it('has every state and transition on some path', () => {
+    const world = (silence: number, isNeeded: boolean): ServerHuntInput =>
+      input({ registrars: addresses('1', '2', '3', '4'), timers: { ...quick, homeSilence: 1000 }, silence: () => silence, isNeeded: () => isNeeded });
+    const cases = {
+      'home.seek': [{ why: 'none' }, { why: 'T1-ENRPrequest' }],
+      'home.heard': [{ answers: 'T1-ENRPrequest' }, { answers: 'T2-registration' }],
+      'home.adopted': [{ address: 'tcp://10.0.0.9:50000' }],
+      'attempt.up': addresses('1', '2', '3').map((address) => ({ address })),
+      'attempt.failed': addresses('1', '2', '3', '4').map((address) => ({ address })),
+      'xstate.done.actor.lookUp': [{ output: addresses('1') }, { output: addresses('1', '2', '3', '4') }],
+    };
+    const project = ({ attempts, candidates, home, why }: ServerHuntContext): unknown => [attempts.length, candidates.length, home !== undefined, why];
+    expect(onNoPath(serverHuntMachine, [world(0, true), world(600, false), world(1000, true)], { cases, project: (context) => project(context as ServerHuntContext), limit: 50_000 })).toEqual([]);
+  });
+});
