@@ -7,7 +7,7 @@ import { LoopMonitor } from '../transports/loop-monitor.js';
 import { formatAddress } from '../transports/address.js';
 import type { PoolElement } from '../wire/index.js';
 import { mappingFraming, type Frame } from '../wire/mapping.js';
-import { DataLink, type DataLinkOwner } from './data-link.js';
+import { DataLink, inSlices, type DataLinkOwner } from './data-link.js';
 import { anything, checkOptions, invalid, isDelay, isFunction, isOneOf, isSignal, isU32 } from './options.js';
 import type { ActorEnvironment } from './environment.js';
 import type { PoolView } from './pool.js';
@@ -100,7 +100,10 @@ export class DataPlane implements SharedPlane, DataLinkOwner {
 
   // ---- DataLinkOwner
 
-  up(link: DataLink): void { for (const session of [...link.sessions.values()]) if (session instanceof UserSession) session.linkUp(); }
+  up(link: DataLink): void {
+    const sessions = [...link.sessions.values()].filter((session) => session instanceof UserSession);
+    inSlices(this.environment.clock, sessions, (session) => { if (session.isOn(link)) session.linkUp(); });
+  }
 
   down(link: DataLink, _reason: TransportError): void {
     const address = this.#addresses.get(link);

@@ -5,7 +5,7 @@ import type { Incoming } from '../delivery/incoming.js';
 import type { Port } from '../delivery/port.js';
 import { ServiceHalf, type ServiceHalfOwner } from '../delivery/service-half.js';
 import { SessionError, TransportError, UsageError, type RserpoolError } from '../errors.js';
-import { serviceMachine } from '../machines/service.js';
+import { serviceMachine, type ServiceOrder } from '../machines/service.js';
 import { decodeAsap, encodeAsap } from '../wire/index.js';
 import { ASAP_PPID, closeCodes, mapping, offsets, readU32, type CloseCode, type Frame } from '../wire/mapping.js';
 import { decodeSnapshot, encodeSnapshot } from '../wire/snapshot.js';
@@ -127,7 +127,8 @@ export class ServiceInstance implements LinkSession, Port, ServiceHalfOwner {
   own(): void { this.half.own(); }
   commit(): void { this.#commitDue = false; this.half.commit(); }
   pump(): void { this.half.output.pump(); this.half.pump(); }
-  linkDown(reason: TransportError): void { this.half.end('NORMAL', reason.message, reason); }
+  linkLost(reason: TransportError): void { this.half.end('NORMAL', reason.message, reason); }
+  linkDown(): void { /* it has ended */ }
 
   // ---- Port
 
@@ -189,13 +190,19 @@ export class ServiceInstance implements LinkSession, Port, ServiceHalfOwner {
       input: { hasPredecessor: this.#predecessor !== undefined, timers: { handler: timers.cookieHandlerTimeout, cookieHandler: timers.cookieHandlerTimeout } },
     });
     actor.subscribe({ error: (error) => { this.half.close('PROTOCOL_ERROR', 'the session failed', error); } });
-    actor.on('order.endPredecessor', () => { void this.#endPredecessor(); });
-    actor.on('order.introduce', () => { void this.#introduce(); });
-    actor.on('order.restore', () => { void this.#restoreCookie(); });
-    actor.on('order.serve', () => { this.half.serve(); });
-    actor.on('order.drain', () => { void this.half.drain(); });
-    actor.on('order.refuse', ({ code, reason }) => { this.half.close(code, reason); });
+    actor.on('*', (order) => { this.#obey(order); });
     return actor;
+  }
+
+  #obey(order: ServiceOrder): void {
+    switch (order.type) {
+      case 'order.endPredecessor': return void this.#endPredecessor();
+      case 'order.introduce': return void this.#introduce();
+      case 'order.restore': return void this.#restoreCookie();
+      case 'order.serve': return this.half.serve();
+      case 'order.drain': return void this.half.drain();
+      case 'order.refuse': return this.half.close(order.code, order.reason);
+    }
   }
 
   async #endPredecessor(): Promise<void> {

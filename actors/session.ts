@@ -8,7 +8,7 @@ import { UserHalf, type UserHalfOwner } from '../delivery/user-half.js';
 import type { Kept, WindowLimits } from '../delivery/window.js';
 import type { Milliseconds } from '../environment.js';
 import { RserpoolError, SessionError, UnknownPoolHandleError, UsageError, type Outcome, type TransportError } from '../errors.js';
-import { sessionMachine, type SessionTimers } from '../machines/session.js';
+import { sessionMachine, type SessionOrder, type SessionTimers } from '../machines/session.js';
 import { decodeAsap, encodeAsap, poolHandleFromKey, poolHandleText, type PoolElement } from '../wire/index.js';
 import { ASAP_PPID, mapping, offsets, readU32 } from '../wire/mapping.js';
 import { decodeSnapshot } from '../wire/snapshot.js';
@@ -93,6 +93,8 @@ export class UserSession implements LinkSession, Port, UserHalfOwner {
   #cause: unknown;
   #isOver = false;
   #isClosing = false;
+  /** On a link, with the replay done (the chart: established, cookieOverdue, closing). */
+  #isFlowing = false;
   #isStuck = false;
   #acks: Map<number, () => void> | undefined;
 
@@ -200,18 +202,20 @@ export class UserSession implements LinkSession, Port, UserHalfOwner {
   commit(): void { /* a pool user's frames need none */ }
   pump(): void { this.#half.pump(); this.moved(); }
 
+  isOn(link: DataLink): boolean { return this.#link === link; }
   linkUp(): void { this.actor.send({ type: 'link.up' }); }
 
-  linkDown(reason: TransportError): void {
-    const wasServed = this.actor.getSnapshot().hasTag('served');
-    if (wasServed) {
+  linkLost(reason: TransportError): void {
+    this.#cause = reason;
+    if (this.#isFlowing) {
       this.#failedAt ??= this.#plane.environment.clock.now();
       this.#poison.countFailover(this.#half.window.firstInHandling()?.id);
-      if (this.#poison.isPoisoned) return this.#poisoned(reason);
     }
     this.#leaveElement();
-    this.#cause = reason;
-    this.actor.send({ type: 'link.down', error: reason });
+  }
+
+  linkDown(reason: TransportError): void {
+    if (this.#poison.isPoisoned) this.#poisoned(reason); else this.actor.send({ type: 'link.down', error: reason });
   }
 
   // ---- Port
@@ -347,20 +351,26 @@ export class UserSession implements LinkSession, Port, UserHalfOwner {
     };
     const actor = createActor(sessionMachine, {
       clock: environment.clock,
-      input: { timers: sessionTimers, hasCallback: this.#options.onFailover !== undefined, fraction: () => environment.random.fraction() },
+      input: { timers: sessionTimers, hasCallback: this.#options.onFailover !== undefined, fraction: () => environment.random.fraction(), now: () => environment.clock.now() },
     });
     actor.subscribe({ error: (error) => { this.#over(new SessionError('SESSION_FAILED', 'the session failed', { cause: error })); } });
-    actor.on('order.resolve', () => { this.#resolve(); });
-    actor.on('order.select', () => { this.#select(); });
-    actor.on('order.connect', () => { this.#connect(); });
-    actor.on('order.open', () => { this.#open(); });
-    actor.on('order.report', () => { this.#report(); });
-    actor.on('order.detach', () => { this.#leaveElement(); });
-    actor.on('order.callback', () => { void this.#callback(); });
-    actor.on('order.resend', () => { this.#resend(); });
-    actor.on('order.flush', () => { this.moved(); });
-    actor.on('order.fail', ({ error }) => { this.#over(this.#final(error)); });
+    actor.on('*', (order) => { this.#obey(order); });
     return actor;
+  }
+
+  #obey(order: SessionOrder): void {
+    switch (order.type) {
+      case 'order.resolve': return this.#resolve();
+      case 'order.select': return this.#select();
+      case 'order.connect': return this.#connect();
+      case 'order.open': return this.#open();
+      case 'order.report': return this.#report();
+      case 'order.detach': return this.#leaveElement();
+      case 'order.callback': return void this.#callback();
+      case 'order.resend': return this.#resend();
+      case 'order.flush': return this.moved();
+      case 'order.fail': return this.#over(this.#final(order.error));
+    }
   }
 
   #resolve(): void {
@@ -422,6 +432,7 @@ export class UserSession implements LinkSession, Port, UserHalfOwner {
     this.#avoid.clear();
     this.#previous = this.#element;
     const resent = this.#half.window.kept().filter(({ sent }) => sent).length;
+    this.#isFlowing = true;
     this.#half.resume();
     this.#opened.resolve();
     if (from && this.#element) {
@@ -437,7 +448,7 @@ export class UserSession implements LinkSession, Port, UserHalfOwner {
 
   #refused(code: number, id: number, reason: string): void {
     const name = codeName(code);
-    const isServed = this.actor.getSnapshot().hasTag('served');
+    const isServed = this.#isFlowing;
     if (name === 'NORMAL') return this.#over(new SessionError('SESSION_CLOSED', 'the service has closed the session'));
     if (name === 'GOING_AWAY' && isServed) return this.#moveAway(undefined);
     const error = new SessionError(name === 'COOKIE_REFUSED' || name === 'OUTPUT_LIMIT' || name === 'HANDLER_FAILED' ? name : 'SESSION_FAILED', `pool element ${hex(this.#element?.identifier)}: ${name}: ${reason}`);
@@ -461,6 +472,7 @@ export class UserSession implements LinkSession, Port, UserHalfOwner {
     if (link.isUp) this.#half.close('NORMAL', this.#isOver ? 'closed' : 'moved');
     link.sessions.delete(this.#number);
     this.#link = undefined;
+    this.#isFlowing = false;
     this.#half.leave();
     this.#plane.sessionLeft(link);
   }
@@ -491,16 +503,21 @@ export class UserSession implements LinkSession, Port, UserHalfOwner {
     const wasOpen = this.#previous !== undefined;
     this.#isOver = true;
     this.#plane.environment.clock.clearTimeout(this.#overdue);
-    this.#opened.reject(error ?? new SessionError('SESSION_CLOSED', 'the session was closed before it was open'));
-    const reason = error ?? new SessionError('SESSION_CLOSED', 'the session was closed');
-    for (const entry of this.#half.window.kept()) entry.settle?.reject(withOutcome(reason, entry.done ? 'handled' : entry.sent ? 'unknown' : 'not-taken'));
-    for (const waiting of this.#blocked.splice(0)) waiting.fail(withOutcome(reason, 'not-taken'));
-    for (const flush of this.#flushes.splice(0)) flush.fail(reason);
+    if (!wasOpen) this.#opened.reject(error ?? new SessionError('SESSION_CLOSED', 'the session was closed before it was open'));
     this.#leaveElement();
+    if (!this.#isIdle) this.#rejectAll(error ?? new SessionError('SESSION_CLOSED', 'the session was closed'));
     this.#plane.sessionOver(this);
     if (this.actor.getSnapshot().status === 'active') this.actor.send({ type: 'destroy.request' });
     if (error && complain && wasOpen && error.code !== 'SESSION_CLOSED') this.#complain(error, {});
     this.#events.emit('closed');
+  }
+
+  get #isIdle(): boolean { return this.#half.window.isEmpty && this.#blocked.length === 0 && this.#flushes.length === 0; }
+
+  #rejectAll(reason: RserpoolError): void {
+    for (const entry of this.#half.window.kept()) entry.settle?.reject(withOutcome(reason, entry.done ? 'handled' : entry.sent ? 'unknown' : 'not-taken'));
+    for (const waiting of this.#blocked.splice(0)) waiting.fail(withOutcome(reason, 'not-taken'));
+    for (const flush of this.#flushes.splice(0)) flush.fail(reason);
   }
 
   // ---- flush

@@ -17,82 +17,81 @@ export const sessionMachine = setup({
     flush: emit({ type: 'order.flush' }),
     fail: emit((_, params: { error: unknown }) => ({ type: 'order.fail' as const, ...params })),
     countAttempt: assign({ attempts: ({ context }) => context.attempts + 1 }),
-    forgetAttempts: assign({ attempts: 0 }),
+    rememberOpen: assign({ isOpen: true, attempts: 0 }),
     rememberClosing: assign({ isClosing: true }),
     rememberCause: assign((_, params: { error: unknown }) => ({ cause: params.error })),
+    startFailover: assign({ since: ({ context }) => context.now(), attempts: 0 }),
   },
   guards: {
     hasCallback: ({ context }) => context.hasCallback,
     isClosing: ({ context }) => context.isClosing,
+    isTooLate: ({ context }) => context.now() - context.since >= bound(context),
   },
   delays: {
-    'connect-deadline': ({ context }) => context.timers.open,
-    'failover-deadline': ({ context }) => context.timers.failover,
-    accept: ({ context }) => context.timers.accept,
+    accept: ({ context }) => Math.max(1, Math.min(context.timers.accept, context.since + bound(context) - context.now())),
     callback: ({ context }) => context.timers.callback,
     'cookie-overdue': ({ context }) => context.timers.cookieOverdue,
     'back-off': ({ context }) => Math.min(1000, 20 * 2 ** Math.min(context.attempts, 10)) * (0.5 + context.fraction() / 2),
   },
 }).createMachine({
   id: 'session',
-  context: ({ input }) => ({ ...input, attempts: 0, isClosing: false, cause: undefined }),
-  initial: 'opening',
+  context: ({ input }) => ({ ...input, attempts: 0, isOpen: false, isClosing: false, cause: undefined, since: input.now() }),
+  initial: 'resolving',
   states: {
-    opening: {
-      initial: 'resolving',
-      after: { 'connect-deadline': { target: 'failed', actions: { type: 'fail', params: ({ context }) => ({ error: context.cause }) } } },
-      on: { 'close.request': 'closed' },
-      states: {
-        resolving: { // RFC 5352 §3.3
-          entry: 'resolve',
-          on: {
-            resolved: 'selecting',
-            'resolution.failed': { target: '#session.failed', actions: { type: 'fail', params: ({ event }) => event } },
-          },
-        },
-        selecting: { entry: 'select', on: { selected: 'connecting', 'nothing.selectable': 'backingOff' } },
-        connecting: {
-          entry: 'connect',
-          on: {
-            'link.up': 'accepting',
-            'link.down': { target: 'selecting', actions: [{ type: 'rememberCause', params: ({ event }) => event }, 'report'] }, // RFC 5352 §3.5
-          },
-        },
-        accepting: {
-          entry: 'open',
-          after: { accept: { target: 'selecting', actions: ['detach', 'report'] } },
-          on: {
-            'session.accepted': { target: '#session.resending' },
-            'session.refused': { target: 'selecting', actions: [{ type: 'rememberCause', params: ({ event }) => event }, 'detach'] },
-            'link.down': { target: 'selecting', actions: [{ type: 'rememberCause', params: ({ event }) => event }, 'detach', 'report'] },
-          },
-        },
-        backingOff: { entry: 'countAttempt', after: { 'back-off': 'resolving' } },
+    // The first pool element. Each state is bounded; the whole is, by `timers.open`, whenever a pause begins.
+    resolving: { // RFC 5352 §3.3
+      entry: 'resolve',
+      on: {
+        resolved: 'selecting',
+        'resolution.failed': { target: 'failed', actions: { type: 'fail', params: ({ event }) => event } },
       },
     },
+    selecting: { entry: 'select', on: { selected: 'connecting', 'nothing.selectable': 'backingOff' } },
+    connecting: {
+      entry: 'connect',
+      on: {
+        'link.up': 'accepting',
+        'link.down': { target: 'selecting', actions: [{ type: 'rememberCause', params: ({ event }) => event }, 'report'] }, // RFC 5352 §3.5
+      },
+    },
+    accepting: {
+      entry: 'open',
+      after: { accept: { target: 'selecting', actions: ['detach', 'report'] } },
+      on: {
+        'session.accepted': 'resending',
+        'session.refused': { target: 'selecting', actions: [{ type: 'rememberCause', params: ({ event }) => event }, 'detach'] },
+        'link.down': { target: 'selecting', actions: [{ type: 'rememberCause', params: ({ event }) => event }, 'detach', 'report'] },
+      },
+    },
+    backingOff: {
+      entry: 'countAttempt',
+      always: { guard: 'isTooLate', target: 'failed', actions: { type: 'fail', params: ({ context }) => ({ error: context.cause }) } },
+      after: { 'back-off': 'resolving' },
+    },
+    // The data path is on its link; what is sent does not pass through here.
     established: {
-      tags: 'served',
-      initial: 'flowing',
-      entry: 'forgetAttempts',
       on: {
         'link.down': { target: 'failingOver', actions: { type: 'rememberCause', params: ({ event }) => event } },
         'session.refused': { target: 'failingOver.selecting', actions: { type: 'rememberCause', params: ({ event }) => event } }, // that instance only: nobody is reported
         'session.moved': 'failingOver.selecting', // D-27
+        'window.stuck': 'cookieOverdue',
         'close.request': 'closing',
       },
-      states: {
-        flowing: { on: { 'window.stuck': 'cookieOverdue' } },
-        // The window is full, all of it is DONE, and no cookie covers it (D-20).
-        cookieOverdue: {
-          after: { 'cookie-overdue': { target: '#session.failed', actions: { type: 'fail', params: { error: 'COOKIE_OVERDUE' } } } },
-          on: { 'window.moved': 'flowing' },
-        },
+    },
+    // The window is full, all of it is DONE, and no cookie covers it (D-20).
+    cookieOverdue: {
+      after: { 'cookie-overdue': { target: 'failed', actions: { type: 'fail', params: { error: 'COOKIE_OVERDUE' } } } },
+      on: {
+        'window.moved': 'established',
+        'link.down': { target: 'failingOver', actions: { type: 'rememberCause', params: ({ event }) => event } },
+        'session.refused': { target: 'failingOver.selecting', actions: { type: 'rememberCause', params: ({ event }) => event } },
+        'session.moved': 'failingOver.selecting',
+        'close.request': 'closing',
       },
     },
     failingOver: {
       initial: 'reporting',
-      entry: 'detach',
-      after: { 'failover-deadline': { target: 'failed', actions: { type: 'fail', params: ({ context }) => ({ error: context.cause }) } } },
+      entry: ['startFailover', 'detach'],
       on: { 'close.request': { actions: 'rememberClosing' } },
       states: {
         reporting: { entry: 'report', always: 'selecting' }, // RFC 5352 §3.5
@@ -120,15 +119,18 @@ export const sessionMachine = setup({
             'link.down': { target: 'reporting', actions: [{ type: 'rememberCause', params: ({ event }) => event }, 'detach'] },
           },
         },
-        backingOff: { entry: ['countAttempt', 'resolve'], after: { 'back-off': 'selecting' } },
+        backingOff: {
+          entry: ['countAttempt', 'resolve'],
+          always: { guard: 'isTooLate', target: '#session.failed', actions: { type: 'fail', params: ({ context }) => ({ error: context.cause }) } },
+          after: { 'back-off': 'selecting' },
+        },
       },
     },
     resending: { // the replay, then what is new (D-13)
-      entry: 'resend',
+      entry: ['rememberOpen', 'resend'],
       always: [{ guard: 'isClosing', target: 'closing' }, { target: 'established' }],
     },
     closing: {
-      tags: 'served',
       entry: ['rememberClosing', 'flush'],
       on: {
         settled: 'closed',
@@ -141,10 +143,14 @@ export const sessionMachine = setup({
     failed: { type: 'final' },
   },
   on: {
+    'close.request': '.closed', // before it is open there is nothing to wait for
     'destroy.request': '.closed',
     'give.up': { target: '.failed', actions: { type: 'fail', params: ({ event }) => event } }, // poisoned message, refused cookie
   },
 });
+
+/** For the attempt in progress: to open, or to fail over. */
+const bound = ({ isOpen, timers }: SessionContext): Milliseconds => (isOpen ? timers.failover : timers.open);
 
 export interface SessionTimers {
   /** For the first pool element to accept. Default 5 s. */
@@ -163,9 +169,14 @@ export interface SessionInput {
   readonly hasCallback: boolean;
   /** Uniform in [0, 1): jitter. */
   readonly fraction: () => number;
+  readonly now: () => Milliseconds;
 }
 export interface SessionContext extends SessionInput {
   readonly attempts: number;
+  /** A pool element has accepted the session before. */
+  readonly isOpen: boolean;
+  /** When the attempt to open, or the failover, began. */
+  readonly since: Milliseconds;
   readonly isClosing: boolean;
   /** Why the last pool element was left or could not be reached. */
   readonly cause: unknown;
