@@ -2,6 +2,7 @@ import { createActor, fromCallback, type Actor, type AnyActorRef } from 'xstate'
 import type { Milliseconds } from '../environment.js';
 import { NoRegistrarError, TransportError } from '../errors.js';
 import { poolUserMachine } from '../machines/pool-user.js';
+import type { HomeFound } from '../machines/registration.js';
 import type { HuntReason, ServerHuntOrder } from '../machines/server-hunt.js';
 import type { Timers } from '../machines/timers.js';
 import { formatAddress, parseAddress } from '../transports/address.js';
@@ -168,7 +169,7 @@ export class Home {
       case 'home.adopt': return this.#adoptAttempt(order.address);
       case 'home.kept':
         this.#isHunting = false;
-        return this.#tellFound(this.#waiting, false, false);
+        return this.#tellFound(this.#waiting, 'none');
       case 'home.probe': return this.#probe();
       case 'hunt.begun': this.#isHunting = true; return;
       case 'hunt.failed': return this.#complain(order.rounds);
@@ -206,7 +207,7 @@ export class Home {
     this.#stopAttempts();
     if (association === undefined) return;
     this.#replaceHome(association, undefined);
-    this.#tellNew(false);
+    this.#tellNew('found');
   }
 
   #replaceHome(association: Association, identifier: number | undefined): void {
@@ -222,15 +223,15 @@ export class Home {
     for (const report of this.#reports.splice(0)) association.send(report);
   }
 
-  #tellNew(hasTakenOver: boolean): void {
+  #tellNew(change: HomeFound['change']): void {
     for (const element of this.#allElements()) element.homeChanged();
-    this.#tellFound([...this.#allCharts(), ...this.#waiting, ...this.#pools.waiting()], true, hasTakenOver);
+    this.#tellFound([...this.#allCharts(), ...this.#waiting, ...this.#pools.waiting()], change);
   }
 
-  #tellFound(whom: Iterable<AnyActorRef>, isNew: boolean, hasTakenOver: boolean): void {
+  #tellFound(whom: Iterable<AnyActorRef>, change: HomeFound['change']): void {
     const refs = new Set(whom);
     this.#waiting.clear();
-    for (const ref of refs) ref.send({ type: 'home.found', isNew, hasTakenOver });
+    for (const ref of refs) ref.send({ type: 'home.found', change });
   }
 
   #lost(reason: TransportError): void {
@@ -304,7 +305,7 @@ export class Home {
   #takenOver(association: Association, identifier: number): void {
     this.#replaceHome(association, identifier);
     this.actor.send({ type: 'home.adopted', address: association.peer });
-    this.#tellNew(true);
+    this.#tellNew('takeover');
   }
 
   *#allElements(): Iterable<LocalElement> {

@@ -31,9 +31,10 @@ export const registrationMachine = setup({
     isRejection: (_, { flags }: Response) => flags.reject,
     isRejectedChange: ({ context }, { flags }: Response) => flags.reject && context.accepted !== undefined,
     isOutdated: ({ context }) => context.isOutdated,
-    isNewHome: (_, { isNew }: HomeFound) => isNew,
+    isNewHome: (_, { change }: HomeFound) => change !== 'none',
     /** One that took us over has our registration (§3.4 KA2.4); one that we found has not. */
-    isOtherHome: (_, { isNew, hasTakenOver }: HomeFound) => isNew && !hasTakenOver,
+    isFoundHome: (_, { change }: HomeFound) => change === 'found',
+    hasTakenOver: (_, { change }: HomeFound) => change === 'takeover',
     wasSent: ({ context }) => context.wasSent,
     attemptsExceeded: ({ context }) => context.attempts > context.timers.maxRegAttempt,
     /** It speaks of a registration before the present one (X-41). */
@@ -113,7 +114,7 @@ export const registrationMachine = setup({
         ],
         'registration.update': { target: 'registering', actions: { type: 'change', params: ({ event }) => event } },
         'registration.refresh': 'registering', // home has been silent: ask it
-        'home.found': { guard: { type: 'isOtherHome', params: ({ event }) => event }, target: 'registering' },
+        'home.found': { guard: { type: 'isFoundHome', params: ({ event }) => event }, target: 'registering' },
         'home.lost': { target: 'serverLost', actions: { type: 'suspect', params: { why: 'transport.down' } } },
       },
     },
@@ -127,7 +128,7 @@ export const registrationMachine = setup({
     },
     backingOff: {
       after: { 'registration-back-off': 'hunting' },
-      on: { 'home.found': { guard: { type: 'isNewHome', params: ({ event }) => event }, target: 'registering' } },
+      on: { 'home.found': { guard: { type: 'hasTakenOver', params: ({ event }) => event }, target: 'registering' } }, // others may be as deaf
     },
     deregistering: {
       entry: ['countDeparture', { type: 'transmit', params: ({ context }) => ({ message: departure(context) }) }], // D1 to D3
@@ -208,8 +209,8 @@ export interface RegistrationContext extends RegistrationInput {
   readonly accepted: Registration | undefined;
   readonly outcome: RegistrationOutput;
 }
-/** A registrar can be asked: another one than before (`isNew`), or one that has come by itself. */
-export interface HomeFound { readonly type: 'home.found'; readonly isNew: boolean; readonly hasTakenOver: boolean }
+/** A registrar can be asked: the same one on the same association (`none`), one on a new association, or one that has come by itself. */
+export interface HomeFound { readonly type: 'home.found'; readonly change: 'none' | 'found' | 'takeover' }
 export type RegistrationEvent =
   | { type: 'registration.request' }
   | { type: 'registration.update'; registration: Registration }

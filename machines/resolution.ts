@@ -22,7 +22,7 @@ export const resolutionMachine = setup({
     isNegative: (_, { error }: Answer) => error !== undefined,
     /** 0x9; a positive answer has an element at least (§2.2.6, X-33). */
     isUnknownHandle: (_, { error, poolElements }: Answer) => (error === undefined ? poolElements.length === 0 : error.some(({ cause }) => cause === 'unknown-pool-handle')),
-    isNewHome: (_, { isNew }: HomeFound) => isNew,
+    isNewHome: (_, { change }: HomeFound) => change !== 'none',
     mayRepeat: ({ context }) => context.requests <= context.timers.maxRequestRetransmit,
     isRested: ({ context }) => context.now() - context.answeredAt >= context.timers.resolutionInterval,
     isKnown: ({ context }) => context.isKnown,

@@ -11,7 +11,7 @@ describe('pool element, the role', () => {
     expect(poolElement().initial).toEqual(['send registration.request to registration', 'invoke registration']);
   });
 
-  it.each([registered(), removed(), { type: 'home.found', isNew: true, hasTakenOver: false }, { type: 'home.lost' }, { type: 'transport.sendFailure' }, { type: 'registration.refresh' }, { type: 'deregistration.request' }] as const)(
+  it.each([registered(), removed(), { type: 'home.found', change: 'found' }, { type: 'home.lost' }, { type: 'transport.sendFailure' }, { type: 'registration.refresh' }, { type: 'deregistration.request' }] as const)(
     'hands $type on to its registration', (event) => {
       expect(poolElement().send(event)).toEqual([`send ${event.type} to registration`]);
     });

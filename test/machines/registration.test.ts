@@ -5,7 +5,7 @@ import { anyActor, middle, onNoPath, quick, registered, registrationOf, rejected
 const input = (given: Partial<RegistrationInput> = {}): RegistrationInput =>
   ({ home: anyActor('home'), owner: anyActor('owner'), registration: registrationOf(), timers: rfc, fraction: middle, ...given });
 const poolElement = (given?: Partial<RegistrationInput>) => drive(registrationMachine, input(given));
-const found = { type: 'home.found', isNew: true, hasTakenOver: false } as const;
+const found = { type: 'home.found', change: 'found' } as const;
 
 const registering = (given?: Partial<RegistrationInput>) => {
   const pe = poolElement(given);
@@ -108,22 +108,22 @@ describe('registration (RFC 5352 §3.1)', () => {
     expect(pe.context.attempts).toBe(0);
   });
 
-  it('while it backs off, a home that has come by itself is asked at once', () => {
+  it('while it backs off, a home that has come by itself is asked at once; one that was found waits, it may be as deaf', () => {
     const pe = registering({ timers: { ...rfc, maxRegAttempt: 0 } });
     pe.expire('T2-registration');
-    expect(pe.state).toBe('backingOff');
-    expect(pe.send(found)).toContain('send ASAP_REGISTRATION');
+    expect(pe.send(found)).toEqual([]);
+    expect(pe.send({ type: 'home.found', change: 'takeover' })).toContain('send ASAP_REGISTRATION');
   });
 
   it('registers anew with a home that was found; one that has taken it over has the registration (§3.4 KA2.4)', () => {
     expect(member().send(found)).toContain('send ASAP_REGISTRATION');
-    expect(member().send({ type: 'home.found', isNew: true, hasTakenOver: true })).toEqual([]);
-    expect(member().send({ type: 'home.found', isNew: false, hasTakenOver: false })).toEqual([]);
+    expect(member().send({ type: 'home.found', change: 'takeover' })).toEqual([]);
+    expect(member().send({ type: 'home.found', change: 'none' })).toEqual([]);
   });
 
   it('asks a new home, not the old one, when it changes on the way', () => {
     const pe = registering();
-    expect(pe.send({ type: 'home.found', isNew: false, hasTakenOver: false })).toEqual([]);
+    expect(pe.send({ type: 'home.found', change: 'none' })).toEqual([]);
     expect(pe.send(found)).toEqual(['cancel T2-registration', 'send ASAP_REGISTRATION', 'start T2-registration 30000']);
   });
 
@@ -231,7 +231,7 @@ describe('registration, as a chart', () => {
   it('has every state and transition on some path', () => {
     const given = input({ timers: { ...rfc, maxRegAttempt: 1 } });
     const cases = {
-      'home.found': [found, { isNew: false, hasTakenOver: false }],
+      'home.found': [found, { change: 'none' }, { change: 'takeover' }],
       ASAP_REGISTRATION_RESPONSE: [registered({ generation: 3, home: 1 }), rejected],
       ASAP_DEREGISTRATION_RESPONSE: [removed(), removed({ generation: 2, home: 1 })],
       'registration.update': [{ registration: registrationOf() }],

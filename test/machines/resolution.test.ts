@@ -9,8 +9,8 @@ const input = (given: Partial<ResolutionInput> = {}): ResolutionInput => ({ home
 type Resolution = Driven<typeof resolutionMachine>;
 const resolution = (given?: Partial<ResolutionInput>): Resolution => drive(resolutionMachine, input(given));
 
-const found = { type: 'home.found', isNew: true, hasTakenOver: false } as const;
-const sameHome = { ...found, isNew: false };
+const found = { type: 'home.found', change: 'found' } as const;
+const sameHome = { type: 'home.found', change: 'none' } as const;
 const answer = (given: Partial<AsapMessageOf<'ASAP_HANDLE_RESOLUTION_RESPONSE'>> = {}): AsapMessageOf<'ASAP_HANDLE_RESOLUTION_RESPONSE'> =>
   ({ type: 'ASAP_HANDLE_RESOLUTION_RESPONSE', flags: { acceptUpdates: false }, poolHandle, poolElements: [registrationOf().poolElement], ...given });
 const unknown = answer({ poolElements: [], error: [{ cause: 'unknown-pool-handle' }] });
