@@ -93,7 +93,7 @@ export class ServiceAccessPoint {
   get registrar(): { readonly address: string; readonly identifier: number | undefined } | undefined { return this.#home.registrar; }
   /** The pool user's statechart (machines/pool-user.ts). */
   get actor(): Home['actor'] { return this.#home.actor; }
-  /** Those registered and not yet left. */
+  /** Those registered or on their way to it. */
   get elements(): ReadonlySet<PoolElement> { return this.#elements; }
 
   /** REGISTER (draft §4.2): makes this process an element of the pool. Resolves when a registrar has accepted it; from then on it is kept registered. */
@@ -107,10 +107,9 @@ export class ServiceAccessPoint {
     try {
       const element = await register({
         environment: this.#environment, timers: this.#timers, home: this.#home, plane: this.#plane, asap: this.#asap, timeout: this.#timeout,
-        left: (gone) => this.#elements.delete(gone),
+        begun: (element) => { this.#checkOpen(); this.#elements.add(element); },
+        left: (element) => this.#elements.delete(element),
       }, key, handle, identifier, options, onSession);
-      this.#elements.add(element);
-      if (this.#closed !== undefined) await element.deregister();
       this.#checkOpen();
       return element;
     } finally {

@@ -12,7 +12,7 @@ import { checkPolicy } from './policies.js';
 import { bounded, deferred, type Deferred } from './waiting.js';
 
 export interface PoolElementEvents {
-  /** The registrar has acknowledged the registration: the first time, and each time after `lost`. */
+  /** A registrar has acknowledged the registration, after `lost`. (The first time is when `register` resolves.) */
   registered: (info: { readonly registrar: string | undefined; readonly generation: number | undefined }) => void;
   /** No registrar vouches for the registration now; it is being renewed. `reason`: the timer that expired, `silence`, `transport.down`, `removed`; or it was
    *  `rejected`, and waits for an `update`. */

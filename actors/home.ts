@@ -1,6 +1,6 @@
 import { createActor, fromCallback, type Actor, type AnyActorRef } from 'xstate';
 import type { Milliseconds } from '../environment.js';
-import { NoRegistrarError, TransportError } from '../errors.js';
+import { NoRegistrarError, TransportError, UsageError } from '../errors.js';
 import { poolUserMachine } from '../machines/pool-user.js';
 import type { HomeFound } from '../machines/registration.js';
 import type { HuntReason, ServerHuntOrder } from '../machines/server-hunt.js';
@@ -112,7 +112,7 @@ export class Home {
     this.#listener ??= this.#environment.transports(schemeOf(address)).listen(
       address,
       (link) => Association.accept(link, (association) => this.#caller(association), this.#environment),
-      { framing: asapFraming, maxLinks: MAX_CALLERS, firstFrameTimeout: 5_000, frameTimeout: 5_000, maxQueued: 256 * 1024 },
+      { framing: asapFraming, maxLinks: 2 * MAX_CALLERS, firstFrameTimeout: 5_000, frameTimeout: 5_000, maxQueued: 256 * 1024 },
     ).catch((error: unknown) => {
       this.#listener = undefined;
       throw error;
@@ -148,6 +148,7 @@ export class Home {
   async close(): Promise<void> {
     this.actor.send({ type: 'close' });
     this.ref.stop?.();
+    this.#foundHome?.reject(new UsageError('CLOSED', 'the access point is closed'));
     this.#stopAttempts();
     this.#home?.close();
     this.#home = undefined;
@@ -256,6 +257,7 @@ export class Home {
   // ---- messages
 
   #caller(association: Association): AssociationOwner {
+    this.#makeRoom();
     this.#callers.add(association);
     return {
       message: (message) => this.#received(association, message),
@@ -264,6 +266,13 @@ export class Home {
         if (association === this.#home) this.#lost(reason);
       },
     };
+  }
+
+  /** So that idle strangers never keep a new home out: the one that has been silent longest goes. */
+  #makeRoom(): void {
+    if (this.#callers.size < MAX_CALLERS) return;
+    const strangers = [...this.#callers].filter((caller) => caller !== this.#home);
+    strangers.reduce((oldest, caller) => (caller.link.lastHeard < oldest.link.lastHeard ? caller : oldest), strangers[0] as Association).destroy('TOO_MANY_LINKS');
   }
 
   #received(association: Association, message: AsapMessage): void {

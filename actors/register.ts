@@ -48,6 +48,8 @@ export interface RegisterSetup {
   readonly plane: DataPlane;
   readonly asap: AsapOptions;
   readonly timeout: Milliseconds;
+  /** It exists: from now on it has to be taken out of its pool when the access point closes. */
+  readonly begun: (element: PoolElement) => void;
   readonly left: (element: PoolElement) => void;
 }
 
@@ -99,6 +101,7 @@ export async function register(setup: RegisterSetup, key: string, handle: string
       ...setup, key, handle, identifier, registration, service: place.service, policy: options.policy ?? roundRobin(),
       address: () => addressText(place.transport(home.localHost)), left: () => { if (element !== undefined) setup.left(element); },
     });
+    setup.begun(element);
     await element.joined(options);
     return element;
   } catch (error) {

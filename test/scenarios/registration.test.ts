@@ -343,6 +343,25 @@ describe('de-registration (RFC 5352 §3.2)', () => {
   });
 });
 
+describe('close while a registration is under way', () => {
+  it.each(['no registrar', 'a silent registrar'])('with %s: it rejects, and nothing stays open', async (which) => {
+    const setting = new Setting();
+    const { world } = setting;
+    const r1 = await setting.registrar('r1');
+    if (which === 'no registrar') r1.host.process.crash({ peersSee: 'end' }); else r1.deaf.add('all');
+    const accessPoint = await setting.accessPoint();
+    const registering = accessPoint.register('echo', {}, () => undefined);
+    registering.catch(() => undefined);
+    await world.advance(100);
+    const start = world.clock.now();
+    await world.settled(accessPoint.close());
+    await expect(world.settled(registering)).rejects.toMatchObject({ code: 'CLOSED' });
+    expect(world.clock.now() - start).toBeLessThan(4_000);
+    await world.advance(60_000);
+    expect([world.host('pe').process.servers.size, world.host('pe').process.sockets.size, world.clock.pending]).toEqual([0, 0, 0]);
+  });
+});
+
 describe('no registrar (RFC 5352 §3.6)', () => {
   it('register waits for a bounded time, rejects with NoRegistrarError, and works when a registrar has come', async () => {
     const setting = new Setting();
