@@ -1,5 +1,5 @@
 import { createActor, type Actor } from 'xstate';
-import type { Clock, Milliseconds } from '../environment.js';
+import type { Milliseconds } from '../environment.js';
 import { TransportError } from '../errors.js';
 import { linkMachine } from '../machines/link.js';
 import type { Timers } from '../machines/timers.js';
@@ -7,6 +7,7 @@ import type { LoopMonitor } from '../transports/loop-monitor.js';
 import type { Link, LinkHandler } from '../transports/transport.js';
 import { decodeFrame, encodeFrame, MAGIC, mapping, offsets, readU32, VERSION, type Frame } from '../wire/mapping.js';
 import type { ActorEnvironment } from './environment.js';
+import { inSlices } from './slices.js';
 
 /** A session as its link sees it: frames come by its number on that link. */
 export interface LinkSession {
@@ -228,16 +229,6 @@ export class DataLink implements LinkHandler {
     bytes.set(frame, offset);
   }
 }
-
-/** Charts cost tens of microseconds an event: the frames of the first sessions are on their way before the last have been stepped (D-18). */
-export function inSlices<T>(clock: Clock, items: readonly T[], step: (item: T) => void, from = 0): void {
-  const startedAt = clock.now();
-  for (let i = from; i < items.length; i++) {
-    if (clock.now() - startedAt >= SLICE) return clock.defer(() => { inSlices(clock, items, step, i); });
-    step(items[i]!);
-  }
-}
-const SLICE = 2;
 
 /** Where the payload protocol id of a DATA frame lies: ASAP's belong to the control channel. */
 export const ppidOf = (bytes: Buffer, start: number): number => readU32(bytes, start + offsets.DATA.ppid);

@@ -7,7 +7,8 @@ import { LoopMonitor } from '../transports/loop-monitor.js';
 import { formatAddress } from '../transports/address.js';
 import type { PoolElement } from '../wire/index.js';
 import { mappingFraming, type Frame } from '../wire/mapping.js';
-import { DataLink, inSlices, type DataLinkOwner } from './data-link.js';
+import { DataLink, type DataLinkOwner } from './data-link.js';
+import { Followers, inSlices } from './slices.js';
 import { anything, checkOptions, invalid, isDelay, isFunction, isOneOf, isSignal, isU32 } from './options.js';
 import type { ActorEnvironment } from './environment.js';
 import type { PoolView } from './pool.js';
@@ -26,6 +27,8 @@ export class DataPlane implements SharedPlane, DataLinkOwner {
   readonly pools: PoolView;
   readonly monitor: LoopMonitor;
   readonly pacer: Pacer<{ pump(): void }>;
+  /** Charts that follow their frames. */
+  readonly followers: Followers;
   readonly #links = new Map<string, DataLink>();
   readonly #addresses = new Map<DataLink, string>();
   readonly #sessions = new Set<UserSession>();
@@ -38,6 +41,7 @@ export class DataPlane implements SharedPlane, DataLinkOwner {
     this.pools = pools;
     this.monitor = new LoopMonitor({ clock: environment.clock });
     this.pacer = new Pacer(environment.clock);
+    this.followers = new Followers(environment.clock);
   }
 
   /** Opens a session with the pool of `key`. */
@@ -78,9 +82,6 @@ export class DataPlane implements SharedPlane, DataLinkOwner {
     const transport = this.environment.transports('tcp');
     return link.attach(transport.connect(address, link, { framing: mappingFraming, connectTimeout: this.timers.connectTimeout }), false);
   }
-
-  /** Once for each pool element and failure, however many sessions it had (D-18). */
-  report(key: string, peIdentifier: number): void { this.pools.reportUnreachable(key, peIdentifier); }
 
   sessionLeft(link: DataLink): void {
     if (link.sessions.size > 0 || !link.isUp) return;

@@ -3,9 +3,9 @@ import { createActor, type Actor } from 'xstate';
 import type { DeliveryMode } from '../delivery/modes.js';
 import type { Incoming } from '../delivery/incoming.js';
 import type { Port } from '../delivery/port.js';
-import { ServiceHalf, type ServiceHalfOwner } from '../delivery/service-half.js';
+import { isThenable, ServiceHalf, type ServiceHalfOwner } from '../delivery/service-half.js';
 import { SessionError, TransportError, UsageError, type RserpoolError } from '../errors.js';
-import { serviceMachine, type ServiceOrder } from '../machines/service.js';
+import { serviceMachine, type ServiceEvent, type ServiceOrder } from '../machines/service.js';
 import { decodeAsap, encodeAsap } from '../wire/index.js';
 import { ASAP_PPID, closeCodes, mapping, offsets, readU32, type CloseCode, type Frame } from '../wire/mapping.js';
 import { decodeSnapshot, encodeSnapshot } from '../wire/snapshot.js';
@@ -36,8 +36,6 @@ const handling = new AsyncLocalStorage<Incoming>();
 
 /** A session at its pool element, in one epoch: what `onSession` is given. */
 export class ServiceInstance implements LinkSession, Port, ServiceHalfOwner {
-  /** The statechart (machines/service.ts). */
-  readonly actor: Actor<typeof serviceMachine>;
   /** Of the session, hexadecimal; the same at every pool element. */
   readonly id: string;
   readonly epoch: number;
@@ -55,12 +53,19 @@ export class ServiceInstance implements LinkSession, Port, ServiceHalfOwner {
   /** The handler that turned out to be asynchronous only when it returned: sends while it runs are its own. */
   #surprise: Incoming | undefined;
   #commitDue = false;
+  /** OPEN announced a cookie echo, which is the next frame (D-13). */
+  #awaitsEcho: boolean;
+  #actor: Actor<typeof serviceMachine> | undefined;
+  /** What the chart has been spared so far; replayed when there is one. */
+  #past: ServiceEvent[] = [];
+  #isReplaying = false;
 
   constructor(service: Service, link: DataLink, open: Frame<'OPEN'>, predecessor: ServiceInstance | undefined) {
     this.#service = service;
     this.#link = link;
     this.#number = open.session;
     this.#predecessor = predecessor;
+    this.#awaitsEcho = open.echo === true;
     this.id = open.sessionId.toString('hex');
     this.epoch = open.epoch;
     this.deliveryMode = deliveryModes[open.mode] ?? 'at-least-once';
@@ -70,14 +75,19 @@ export class ServiceInstance implements LinkSession, Port, ServiceHalfOwner {
       windowMessages: open.windowMessages, windowBytes: open.windowBytes,
       outputCommit: service.options.outputCommit, concurrency: service.options.concurrency,
     }, this);
-    this.actor = this.#createActor();
   }
 
-  /** Apart from the constructor: the owner knows the session before anything happens. */
-  start(): void { this.actor.start(); }
+  /** Takes the session in. On the straight way (no earlier epoch, `onSession` and the cookie listeners settle at once) nothing has to be timed or
+   *  waited for, so the chart, which costs as much as all the rest, is made only when something needs it, or somebody looks. */
+  start(): void {
+    if (this.#predecessor) return void this.actor;
+    if (!this.#awaitsEcho) this.#settledBy(this.#introduce());
+  }
 
   // ---- the API
 
+  /** The statechart (machines/service.ts). */
+  get actor(): Actor<typeof serviceMachine> { return this.#actor ?? this.#createActor(); }
   get poolHandle(): string { return this.#service.poolHandle; }
   /** Address of the pool user's end of the link. */
   get peer(): string { return this.#link.peer; }
@@ -116,6 +126,7 @@ export class ServiceInstance implements LinkSession, Port, ServiceHalfOwner {
   frame(bytes: Buffer, start: number, end: number): void {
     switch (bytes[start + 4]) {
       case mapping.DATA.type:
+        if (ppidOf(bytes, start) !== ASAP_PPID && this.#awaitsEcho) return this.half.close('PROTOCOL_ERROR', 'data before the cookie echo that OPEN announced');
         if (ppidOf(bytes, start) === ASAP_PPID) this.#control(bytes.subarray(start + offsets.DATA.tail, end)); else this.half.onData(bytes, start, end);
         return;
       case mapping.WINDOW.type: return this.half.onWindow(bytes, start);
@@ -159,7 +170,10 @@ export class ServiceInstance implements LinkSession, Port, ServiceHalfOwner {
     return result;
   }
 
-  async restore(cookie: Buffer): Promise<void> { for (const listener of this.#events.listeners('cookie')) await listener(cookie); }
+  restore(cookie: Buffer): void | PromiseLike<void> {
+    const results = this.#events.listeners('cookie').map((listener) => listener(cookie)).filter((result) => result !== undefined);
+    return results.length === 0 ? undefined : Promise.all(results).then(() => undefined);
+  }
 
   verify(_cookie: Buffer, snapshot: Uint8Array | undefined): { covered: number } | undefined {
     if (!snapshot) return undefined;
@@ -178,7 +192,7 @@ export class ServiceInstance implements LinkSession, Port, ServiceHalfOwner {
     this.#service.left(this);
     if (code !== 'NORMAL' && code !== 'GOING_AWAY') this.#complain(code, reason, cause);
     this.#events.emit('closed', reason);
-    if (this.actor.getSnapshot().status === 'active') this.actor.send({ type: 'session.ended' });
+    this.#advance({ type: 'session.ended' });
   }
 
   // ---- below
@@ -190,15 +204,27 @@ export class ServiceInstance implements LinkSession, Port, ServiceHalfOwner {
       input: { hasPredecessor: this.#predecessor !== undefined, timers: { handler: timers.cookieHandlerTimeout, cookieHandler: timers.cookieHandlerTimeout } },
     });
     actor.subscribe({ error: (error) => { this.half.close('PROTOCOL_ERROR', 'the session failed', error); } });
-    actor.on('*', (order) => { this.#obey(order); });
+    actor.on('*', (order) => { if (!this.#isReplaying) this.#obey(order); });
+    this.#actor = actor;
+    this.#isReplaying = this.#isStraight;
+    actor.start();
+    for (const event of this.#past) actor.send(event);
+    this.#isReplaying = false;
     return actor;
+  }
+
+  /** `start` has gone the straight way, so far. */
+  get #isStraight(): boolean { return this.#predecessor === undefined; }
+
+  #advance(event: ServiceEvent): void {
+    if (!this.#actor) this.#past.push(event); else if (this.#actor.getSnapshot().status === 'active') this.#actor.send(event);
   }
 
   #obey(order: ServiceOrder): void {
     switch (order.type) {
       case 'order.endPredecessor': return void this.#endPredecessor();
-      case 'order.introduce': return void this.#introduce();
-      case 'order.restore': return void this.#restoreCookie();
+      case 'order.introduce': return this.#awaitsEcho ? undefined : this.#settledBy(this.#introduce());
+      case 'order.restore': return this.#settledBy(this.#restoreCookie());
       case 'order.serve': return this.half.serve();
       case 'order.drain': return void this.half.drain();
       case 'order.refuse': return this.half.close(order.code, order.reason);
@@ -211,26 +237,52 @@ export class ServiceInstance implements LinkSession, Port, ServiceHalfOwner {
     this.actor.send({ type: 'predecessor.settled' });
   }
 
-  async #introduce(): Promise<void> {
-    try {
-      await this.#service.onSession(this);
-    } catch (error) {
+  /** Something is awaited, so it is bounded: by the chart. */
+  #settledBy(step: PromiseLike<void> | void): void { if (step) void this.actor; }
+
+  /** @returns a promise where `onSession` gave one. */
+  #introduce(): PromiseLike<void> | void {
+    const failed = (error: unknown): void => {
       this.#service.logger.error({ err: error, session: this.id }, 'onSession failed');
-      this.actor.send({ type: 'session.failed' });
-      return;
+      if (this.#isStraight && !this.#actor) this.half.close('HANDLER_FAILED', 'onSession failed', error); else this.#advance({ type: 'session.failed' });
+    };
+    try {
+      const result = this.#service.onSession(this);
+      if (!isThenable(result)) return this.#introduced();
+      return result.then(() => this.#settledBy(this.#introduced()), failed);
+    } catch (error) {
+      return failed(error);
     }
-    const stateful = this.#events.listeners('cookie').length > 0 || this.#service.options.snapshot !== undefined;
-    this.half.accept(stateful);
-    this.actor.send({ type: 'session.ready', stateful, echo: this.half.hasEcho });
   }
 
-  async #restoreCookie(): Promise<void> {
-    try {
-      await this.half.restore();
-      this.actor.send({ type: 'cookie.restored' });
-    } catch (error) {
+  #introduced(): PromiseLike<void> | void {
+    const stateful = this.#events.listeners('cookie').length > 0 || this.#service.options.snapshot !== undefined;
+    const { hasEcho } = this.half;
+    this.half.accept(stateful);
+    this.#advance({ type: 'session.ready', stateful, echo: hasEcho });
+    if (this.#actor) return undefined; // the chart orders what comes next
+    if (stateful && hasEcho) return this.#restoreCookie();
+    return this.half.serve();
+  }
+
+  /** COOKIE_INDICATION. @returns a promise where a listener gave one. */
+  #restoreCookie(): PromiseLike<void> | void {
+    const restored = (): void => {
+      this.#advance({ type: 'cookie.restored' });
+      if (!this.#actor) this.half.serve();
+    };
+    const refused = (error: unknown): void => {
+      const reason = error instanceof Error ? error.message : String(error);
       this.#service.logger.error({ err: error, session: this.id }, 'the cookie was not restored');
-      this.actor.send({ type: 'cookie.refused', reason: error instanceof Error ? error.message : String(error) });
+      this.#advance({ type: 'cookie.refused', reason });
+      if (!this.#actor) this.half.close('COOKIE_REFUSED', reason, error);
+    };
+    try {
+      const result = this.half.restore();
+      if (!isThenable(result)) return restored();
+      return result.then(restored, refused);
+    } catch (error) {
+      return refused(error);
     }
   }
 
@@ -242,7 +294,10 @@ export class ServiceInstance implements LinkSession, Port, ServiceHalfOwner {
 
   #control(bytes: Buffer): void {
     const { message } = decodeAsap(bytes);
-    if (message.type === 'ASAP_COOKIE_ECHO') this.half.onEcho(Buffer.from(message.cookie), message.snapshot && Buffer.from(message.snapshot));
+    if (message.type !== 'ASAP_COOKIE_ECHO' || !this.#awaitsEcho) return;
+    this.#awaitsEcho = false;
+    this.half.onEcho(Buffer.from(message.cookie), message.snapshot && Buffer.from(message.snapshot));
+    if (!this.#predecessor || this.#actor?.getSnapshot().matches('accepting') === true) this.#settledBy(this.#introduce());
   }
 
   #complain(code: CloseCode, reason: string, cause: unknown): void {

@@ -30,16 +30,21 @@ export function bounded<T>(promise: Promise<T>, { signal, timeout }: Bounds): Pr
 export const reasonOf = (signal: AbortSignal): Error =>
   signal.reason instanceof Error ? signal.reason : new UsageError('INVALID_STATE', 'aborted', { cause: signal.reason });
 
+/** A promise that nobody need await (D-4). */
+export function quiet<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined);
+  return promise;
+}
+
 export interface Deferred<T> {
   readonly promise: Promise<T>;
   resolve(value: T): void;
   reject(error: Error): void;
 }
 
-/** A promise settled from outside; one that nobody awaits never ends the process (D-4). */
+/** A promise settled from outside; nobody need await it. */
 export function deferred<T>(): Deferred<T> {
   let settle: Omit<Deferred<T>, 'promise'> | undefined;
   const promise = new Promise<T>((resolve, reject) => { settle = { resolve, reject }; });
-  promise.catch(() => undefined);
-  return { promise, ...(settle as Omit<Deferred<T>, 'promise'>) };
+  return { promise: quiet(promise), ...(settle as Omit<Deferred<T>, 'promise'>) };
 }

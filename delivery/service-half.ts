@@ -110,10 +110,10 @@ export class ServiceHalf {
   get hasEcho(): boolean { return this.#echo !== undefined; }
 
   /** COOKIE_INDICATION, handled to its end before any data (D-13); what it contains is settled. */
-  async restore(): Promise<void> {
-    if (!this.#echo) return;
+  restore(): void | PromiseLike<void> {
+    if (!this.#echo) return undefined;
     this.#settled = this.owner.verify(this.#echo.cookie, this.#echo.snapshot)?.covered ?? 0;
-    await this.owner.restore(this.#echo.cookie);
+    return this.owner.restore(this.#echo.cookie);
   }
 
   /** Hands the mailbox to the service. */
@@ -376,7 +376,7 @@ export class ServiceHalf {
   }
 }
 
-function isThenable(value: unknown): value is PromiseLike<void> {
+export function isThenable(value: unknown): value is PromiseLike<void> {
   return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
 }
 

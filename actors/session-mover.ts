@@ -1,0 +1,252 @@
+import { createActor, type Actor } from 'xstate';
+import { PoisonWatch } from '../delivery/poison.js';
+import { writeData, type Port } from '../delivery/port.js';
+import type { UserHalf } from '../delivery/user-half.js';
+import type { Milliseconds } from '../environment.js';
+import { SessionError, type TransportError } from '../errors.js';
+import { sessionMachine, type SessionEvent, type SessionOrder, type SessionTimers } from '../machines/session.js';
+import { encodeAsap, poolHandleFromKey, type PoolElement } from '../wire/index.js';
+import { ASAP_PPID } from '../wire/mapping.js';
+import type { DataLink, LinkSession } from './data-link.js';
+import type { DataPlane } from './data-plane.js';
+
+/** Where a session has moved. */
+export interface FailoverInfo {
+  /** PE identifiers. */
+  readonly from: number;
+  readonly to: number;
+  readonly epoch: number;
+  /** Messages that are sent again. */
+  readonly resent: number;
+  /** Milliseconds from the failure's notice to the replay. */
+  readonly duration: Milliseconds;
+  /** Why the last pool element was left; undefined where it asked for it. */
+  readonly cause: unknown;
+}
+
+export interface MoverOwner extends LinkSession, Port {
+  readonly half: UserHalf;
+  readonly hasCallback: boolean;
+  runCallback(from: number, to: number): Promise<void>;
+  /** A pool element has accepted: the first one, or the next. */
+  moved(info: FailoverInfo | undefined): void;
+  /** The chart has failed. */
+  failed(error: unknown): void;
+}
+
+/** Moves a session from one pool element to the next as its chart orders (machines/session.ts).
+ *
+ *  A chart's event costs tens of microseconds, cold ten times as many, and hundreds of sessions fail over together. So where the way is
+ *  straight (another element is known, nobody has to be asked) the frames go first and the chart follows in the same order, a slice of
+ *  sessions a turn, before anything else happens to the session (`catchUp`). It decides everything that is not straight. */
+export class SessionMover {
+  readonly actor: Actor<typeof sessionMachine>;
+  link: DataLink | undefined;
+  element: PoolElement | undefined;
+  /** On a link, with the replay done (the chart: established, cookieOverdue, closing). */
+  isFlowing = false;
+  readonly #plane: DataPlane;
+  readonly #key: string;
+  readonly #owner: MoverOwner;
+  readonly #poison = new PoisonWatch();
+  readonly #avoid = new Set<number>();
+  #number = 0;
+  #previous: PoolElement | undefined;
+  #failedAt: Milliseconds | undefined;
+  #cause: unknown;
+  /** It was when its link was lost. */
+  #wasFlowing = false;
+  /** How far the frames are ahead of the chart. */
+  #ahead: 'connecting' | 'opened' | 'resent' | undefined;
+  #isFollowing = false;
+
+  constructor(plane: DataPlane, key: string, owner: MoverOwner, timers: SessionTimers) {
+    this.#plane = plane;
+    this.#key = key;
+    this.#owner = owner;
+    const { clock, random } = plane.environment;
+    this.actor = createActor(sessionMachine, { clock, input: { timers, hasCallback: owner.hasCallback, fraction: () => random.fraction(), now: () => clock.now() } });
+    this.actor.subscribe({ error: (error) => { owner.failed(error); } });
+    this.actor.on('*', (order) => { this.#obey(order); });
+  }
+
+  /** A pool element has accepted the session before. */
+  get wasOpen(): boolean { return this.#previous !== undefined; }
+  get cause(): unknown { return this.#cause; }
+
+  /** An event for the chart, which is brought up to the moment first. */
+  send(event: SessionEvent): void {
+    this.catchUp();
+    if (this.actor.getSnapshot().status === 'active') this.actor.send(event);
+  }
+
+  // ---- news from the link
+
+  linkUp(): void {
+    if (this.#ahead !== 'connecting') return this.send({ type: 'link.up' });
+    this.#ahead = 'opened';
+    this.#open();
+  }
+
+  /** First for all sessions of the link: nothing more goes on it. */
+  linkLost(reason: TransportError): void {
+    this.#cause = reason;
+    this.#wasFlowing = this.isFlowing;
+    if (this.isFlowing) {
+      this.#failedAt ??= this.#now();
+      this.#poison.countFailover(this.#owner.half.window.firstInHandling()?.id);
+    }
+    this.leave();
+  }
+
+  /** @returns false when the message in handling has killed too many. */
+  linkDown(reason: TransportError): boolean {
+    if (this.#poison.isPoisoned) return false;
+    this.catchUp();
+    if (this.#runAhead()) this.#plane.followers.add(() => { this.catchUp(); });
+    else this.send({ type: 'link.down', error: reason });
+    return true;
+  }
+
+  accepted(): void {
+    if (this.#ahead !== 'opened') return this.send({ type: 'session.accepted' });
+    this.#ahead = 'resent';
+    this.#resend();
+  }
+
+  /** Leaves this pool element for another; nobody is reported unreachable. */
+  moveAway(error: SessionError | undefined): void {
+    this.catchUp();
+    if (this.element) this.#avoid.add(this.element.identifier);
+    if (this.isFlowing) this.#failedAt ??= this.#now();
+    this.#cause = error;
+    this.send(error ? { type: 'session.refused', error } : { type: 'session.moved' });
+  }
+
+  /** The handler of message `id` threw. @returns whether it may be tried elsewhere. */
+  countThrow(id: number): boolean { return this.#poison.countThrow(id); }
+
+  /** Takes the session off its link; a pool element that is there is told. */
+  leave(reason = 'moved'): void {
+    const { link } = this;
+    if (!link) return;
+    if (link.isUp) this.#owner.half.close('NORMAL', reason);
+    link.sessions.delete(this.#number);
+    this.link = undefined;
+    this.isFlowing = false;
+    this.#owner.half.leave();
+    this.#plane.sessionLeft(link);
+  }
+
+  // ---- ahead of the chart
+
+  /** The straight way: another element is known. @returns whether it was taken. */
+  #runAhead(): boolean {
+    if (!this.#wasFlowing || this.#owner.hasCallback) return false;
+    this.#report();
+    if (!this.#pick()) return false;
+    this.#ahead = 'connecting';
+    this.#join();
+    if (this.link?.isUp === true) this.linkUp();
+    return true;
+  }
+
+  /** Steps the chart through what its frames have done. */
+  catchUp(): void {
+    const ahead = this.#ahead;
+    if (ahead === undefined || this.#isFollowing) return;
+    this.#isFollowing = true;
+    this.actor.send({ type: 'link.down', error: this.#cause });
+    this.#isFollowing = false;
+    this.#ahead = undefined;
+  }
+
+  /** Everything has been done; the chart is told so in its own order. */
+  #follow(order: SessionOrder): void {
+    if (order.type === 'order.select') this.actor.send({ type: 'selected' });
+    else if (order.type === 'order.connect' && this.#ahead !== 'connecting') this.actor.send({ type: 'link.up' });
+    else if (order.type === 'order.open' && this.#ahead === 'resent') this.actor.send({ type: 'session.accepted' });
+  }
+
+  // ---- what the chart orders
+
+  #obey(order: SessionOrder): void {
+    if (this.#isFollowing && order.type !== 'order.fail' && order.type !== 'order.flush') return this.#follow(order);
+    switch (order.type) {
+      case 'order.resolve': return this.#resolve();
+      case 'order.select': return this.actor.send({ type: this.#pick() ? 'selected' : 'nothing.selectable' });
+      case 'order.connect': return this.#connect();
+      case 'order.open': return this.#open();
+      case 'order.report': return this.#report();
+      case 'order.detach': return this.leave();
+      case 'order.callback': return void this.#callback();
+      case 'order.resend': return this.#resend();
+      case 'order.flush': return this.#owner.pump();
+      case 'order.fail': return this.#owner.failed(order.error);
+    }
+  }
+
+  #resolve(): void {
+    const { pools } = this.#plane;
+    this.#avoid.clear();
+    if (!this.wasOpen && !pools.isStale(this.#key)) return this.actor.send({ type: 'resolved' });
+    pools.refresh(this.#key).then(() => { this.send({ type: 'resolved' }); }, (error: unknown) => { this.send({ type: 'resolution.failed', error }); });
+  }
+
+  #pick(): boolean {
+    const element = this.#plane.pools.pick(this.#key, this.#avoid);
+    if (!element || this.#avoid.has(element.identifier) || element.userTransport.transport !== 'tcp') return false;
+    this.element = element;
+    return true;
+  }
+
+  #connect(): void {
+    this.#join();
+    if (this.link?.isUp === true) this.actor.send({ type: 'link.up' });
+  }
+
+  #join(): void {
+    const link = this.#plane.linkTo(this.element!);
+    if (this.#poison.suspect !== undefined) link.tolerate(this.#poison.patience(this.#plane.timers.silence));
+    this.#number = link.nextNumber();
+    link.sessions.set(this.#number, this.#owner);
+    this.link = link;
+  }
+
+  /** OPEN and the cookie echo, in one write (D-13). */
+  #open(): void {
+    if (!this.link) return;
+    const { half } = this.#owner;
+    half.open(this.#owner, this.#number, poolHandleFromKey(this.#key));
+    const { cookie } = half;
+    if (cookie) writeData(this.link, this.#number, 0, ASAP_PPID, 0, encodeAsap({ type: 'ASAP_COOKIE_ECHO', cookie: cookie.cookie, ...(cookie.snapshot && { snapshot: cookie.snapshot }) }));
+  }
+
+  #report(): void {
+    if (!this.element) return;
+    this.#avoid.add(this.element.identifier);
+    this.#plane.pools.reportUnreachable(this.#key, this.element.identifier);
+  }
+
+  async #callback(): Promise<void> {
+    const { epoch } = this.#owner.half;
+    await this.#owner.runCallback(this.#previous?.identifier ?? 0, this.element?.identifier ?? 0);
+    if (this.#owner.half.epoch === epoch) this.send({ type: 'callback.done' });
+  }
+
+  #resend(): void {
+    const from = this.#previous;
+    const { half } = this.#owner;
+    this.#avoid.clear();
+    this.#previous = this.element;
+    const resent = from ? half.window.kept().filter(({ sent }) => sent).length : 0;
+    this.isFlowing = true;
+    half.resume();
+    const now = this.#now();
+    const info = from && this.element && { from: from.identifier, to: this.element.identifier, epoch: half.epoch, resent, duration: now - (this.#failedAt ?? now), cause: this.#cause };
+    this.#failedAt = undefined;
+    this.#owner.moved(info);
+  }
+
+  #now(): Milliseconds { return this.#plane.environment.clock.now(); }
+}

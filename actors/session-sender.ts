@@ -1,0 +1,152 @@
+import { UserHalf } from '../delivery/user-half.js';
+import type { DeliveryMode } from '../delivery/modes.js';
+import type { Kept } from '../delivery/window.js';
+import type { Clock, Milliseconds } from '../environment.js';
+import { SessionError, type Outcome, type RserpoolError } from '../errors.js';
+import type { SendOptions } from './session-messages.js';
+import { quiet } from './waiting.js';
+
+export interface SenderOwner {
+  /** Error.Report: to the `error` listeners, else to the logger. */
+  complain(error: RserpoolError, details: { readonly undelivered?: Buffer }): void;
+  /** The window is full of messages that are DONE, and sends wait for a cookie (D-20); or no longer. */
+  stuck(isStuck: boolean): void;
+}
+
+const resolved = Promise.resolve();
+
+/** The promises of a session: `send`, by delivery mode, and `flush`. */
+export class SessionSender {
+  #blocked: { readonly length: number; readonly go: () => void; readonly fail: (error: RserpoolError) => void }[] = [];
+  #flushes: { readonly needsCover: boolean; readonly done: () => void; readonly fail: (error: Error) => void }[] = [];
+  #acks: Map<number, () => void> | undefined;
+  #overdue: unknown;
+  #isStuck = false;
+
+  constructor(readonly half: UserHalf, readonly mode: DeliveryMode, readonly clock: Clock, readonly owner: SenderOwner) {}
+
+  /** Keeps the payload, which is ours, or lets it wait for room. */
+  send(payload: Buffer, options: SendOptions | undefined): Promise<void> {
+    if (this.#blocked.length > 0 || !this.half.window.hasRoom(payload.length)) return this.#sendLater(payload, options);
+    return this.#take(payload, options);
+  }
+
+  /** Resolves when everything is handled and replied to and, with `needsCover`, covered. */
+  settled(needsCover: boolean): Promise<void> {
+    return quiet(new Promise<void>((done, fail) => {
+      this.#flushes.push({ needsCover, done, fail });
+      this.#checkFlushes();
+    }));
+  }
+
+  /** The window has moved. */
+  moved(): void {
+    const { window } = this.half;
+    while (this.#blocked.length > 0 && window.hasRoom(this.#blocked[0]!.length)) this.#blocked.shift()!.go();
+    const isStuck = this.#blocked.length > 0 && this.half.isStateful && window.allDone;
+    if (isStuck !== this.#isStuck) { this.#isStuck = isStuck; this.owner.stuck(isStuck); }
+    if (this.#flushes.length > 0) this.#checkFlushes();
+  }
+
+  acknowledged(entry: Kept): void {
+    this.#acks?.get(entry.id)?.();
+    this.#acks?.delete(entry.id);
+  }
+
+  /** Everything that waits ends here, with what is known of it (D-30). */
+  end(reason: () => RserpoolError): void {
+    this.clock.clearTimeout(this.#overdue);
+    if (this.half.window.isEmpty && this.#blocked.length === 0 && this.#flushes.length === 0) return;
+    const error = reason();
+    for (const entry of this.half.window.kept()) entry.settle?.reject(withOutcome(error, entry.done ? 'handled' : entry.sent ? 'unknown' : 'not-taken'));
+    for (const waiting of this.#blocked.splice(0)) waiting.fail(withOutcome(error, 'not-taken'));
+    for (const flush of this.#flushes.splice(0)) flush.fail(error);
+  }
+
+  #take(payload: Buffer, options: SendOptions | undefined): Promise<void> {
+    const mode = options?.deliver ?? this.mode;
+    const entry = this.half.send(payload, mode, options?.ppid ?? 0, options?.ack === true);
+    if (options !== undefined && !entry.sent) this.#limit(entry, options);
+    if (options?.ack === true) return this.#awaitAck(entry, options);
+    if (mode === 'effectively-once' || (mode === 'at-most-once' && entry.sent)) return resolved;
+    return quiet(new Promise((resolve, reject) => { entry.settle = { resolve, reject }; }));
+  }
+
+  #sendLater(payload: Buffer, options: SendOptions | undefined): Promise<void> {
+    const promise = new Promise<void>((resolve, reject) => {
+      const stop = this.#onLimits(options, (error) => {
+        this.#blocked = this.#blocked.filter((one) => one !== waiting);
+        waiting.fail(error);
+      });
+      const waiting = {
+        length: payload.length,
+        go: (): void => { stop(); this.#take(payload, options).then(resolve, reject); },
+        fail: (error: RserpoolError): void => { stop(); this.owner.complain(error, { undelivered: payload }); reject(error); },
+      };
+      this.#blocked.push(waiting);
+    });
+    this.moved();
+    return quiet(promise);
+  }
+
+  /** `lifetime` and `signal` act until the first transmission: the message is taken back (D-3). */
+  #limit(entry: Kept, options: SendOptions): void {
+    this.#onLimits(options, (error) => {
+      if (entry.sent || entry.covered) return;
+      this.half.window.cover(entry);
+      entry.settle?.reject(error);
+      this.owner.complain(error, { undelivered: entry.payload });
+      this.moved();
+    });
+  }
+
+  #onLimits(options: SendOptions | undefined, expire: (error: SessionError) => void): () => void {
+    const { lifetime, signal } = options ?? {};
+    const aborted = (): void => { expire(new SessionError('MESSAGE_ABORTED', 'the message was aborted before it was sent', { cause: signal?.reason, outcome: 'not-taken' })); };
+    const expired = (): void => { expire(new SessionError('MESSAGE_EXPIRED', `the message was not sent within its lifetime of ${lifetime ?? 0} ms`, { outcome: 'not-taken' })); };
+    const timer = lifetime === undefined ? undefined : this.clock.setTimeout(expired, lifetime);
+    signal?.addEventListener('abort', aborted, { once: true });
+    return () => { this.clock.clearTimeout(timer); signal?.removeEventListener('abort', aborted); };
+  }
+
+  #awaitAck(entry: Kept, { signal }: SendOptions): Promise<void> {
+    return quiet(new Promise<void>((resolve, reject) => {
+      (this.#acks ??= new Map()).set(entry.id, resolve);
+      entry.settle = { resolve: () => undefined, reject };
+      const aborted = (): void => { reject(new SessionError('MESSAGE_ABORTED', 'no longer waiting for the acknowledgement', { cause: signal?.reason, outcome: entry.sent ? 'unknown' : 'not-taken' })); };
+      signal?.addEventListener('abort', aborted, { once: true });
+    }));
+  }
+
+  #checkFlushes(): void {
+    const { window, isSettled, isStateful } = this.half;
+    const isCovered = this.#blocked.length === 0 && isSettled;
+    const isHandled = isCovered || (this.#blocked.length === 0 && window.allDone && window.allSent);
+    if (isHandled) {
+      const ready = this.#flushes.filter(({ needsCover }) => isCovered || !needsCover);
+      this.#flushes = this.#flushes.filter((flush) => !ready.includes(flush));
+      for (const { done } of ready) done();
+    }
+    if (this.#flushes.length === 0 || !isHandled || !isStateful) return this.#stopOverdue();
+    this.#overdue ??= this.clock.setTimeout(() => { this.#flushOverdue(); }, COOKIE_OVERDUE);
+  }
+
+  #flushOverdue(): void {
+    this.#overdue = undefined;
+    const error = new SessionError('COOKIE_OVERDUE', `all messages are handled and no state cookie has covered them for ${COOKIE_OVERDUE} ms`, { outcome: 'handled' });
+    for (const { fail } of this.#flushes.splice(0)) fail(error);
+  }
+
+  #stopOverdue(): void {
+    this.clock.clearTimeout(this.#overdue);
+    this.#overdue = undefined;
+  }
+}
+
+/** How long a cookie may be awaited when everything is handled (D-20). */
+export const COOKIE_OVERDUE: Milliseconds = 5_000;
+
+function withOutcome(error: RserpoolError, outcome: Outcome): SessionError {
+  const code = error instanceof SessionError ? error.code : 'SESSION_FAILED';
+  return new SessionError(code, error.message, { cause: error.cause ?? error, outcome });
+}
