@@ -15,7 +15,7 @@ export const sessionMachine = setup({
     callback: emit({ type: 'order.callback' }),
     resend: emit({ type: 'order.resend' }),
     flush: emit({ type: 'order.flush' }),
-    fail: emit((_, params: { error: unknown }) => ({ type: 'order.fail' as const, ...params })),
+    fail: emit((_, { error }: { error: unknown }) => ({ type: 'order.fail' as const, error })), // the whole event may come: its type must not win
     countAttempt: assign({ attempts: ({ context }) => context.attempts + 1 }),
     rememberOpen: assign({ isOpen: true, attempts: 0 }),
     rememberClosing: assign({ isClosing: true }),
