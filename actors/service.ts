@@ -66,7 +66,7 @@ export class Service implements DataLinkOwner {
     this.#setup = setup;
     const { concurrency = 1, outputCommit = true, maxSessions = Infinity, snapshot } = setup.options;
     this.options = { concurrency, outputCommit, maxSessions, ...(snapshot && { snapshot }) };
-    this.#unsubscribe = plane.monitor.onLag((lag) => { if (lag >= plane.timers.silence) this.#holdAll(); });
+    this.#unsubscribe = plane.monitor.onLag((lag) => { if (lag >= plane.timers.silence / 2) this.#holdAll(); });
   }
 
   get environment(): ActorEnvironment { return this.#plane.environment; }
@@ -138,7 +138,7 @@ export class Service implements DataLinkOwner {
   // ---- for the sessions
 
   left(session: ServiceInstance): void {
-    this.#epochs.leave(session.id, session);
+    void session.half.settled().then(() => { this.#epochs.leave(session.id, session); }); // its running handler is awaited by the next epoch (D-14)
     this.#sessions.delete(session);
     if (this.#sessions.size === 0) this.#emptied?.();
   }
@@ -164,7 +164,7 @@ export class Service implements DataLinkOwner {
     writeFrame(link, encodeFrame({ type: 'REFUSE', session: open.session, code: closeCodes[code], tail: reason }));
   }
 
-  /** Our own loop stood still for so long that pool users may have left: nothing more is handed to the service until each has been heard (D-29). */
+  /** Our own loop stood still for so long that pool users may have left (they count from our last heartbeat, we from the last look): nothing more is handed to the service until each has been heard (D-29). */
   #holdAll(): void {
     for (const session of this.#sessions) session.half.hold();
     for (const link of this.#links.keys()) link.prove(() => { for (const session of link.sessions.values()) if (session instanceof ServiceInstance) session.half.release(); });

@@ -31,7 +31,7 @@ export const sessionMachine = setup({
     accept: ({ context }) => Math.max(1, Math.min(context.timers.accept, context.since + bound(context) - context.now())),
     callback: ({ context }) => context.timers.callback,
     'cookie-overdue': ({ context }) => context.timers.cookieOverdue,
-    'back-off': ({ context }) => Math.min(1000, 20 * 2 ** Math.min(context.attempts, 10)) * (0.5 + context.fraction() / 2),
+    'back-off': ({ context }) => Math.max(1, Math.min(Math.min(1000, 20 * 2 ** Math.min(context.attempts, 10)) * (0.5 + context.fraction() / 2), context.since + bound(context) - context.now())),
   },
 }).createMachine({
   id: 'session',
