@@ -1,7 +1,10 @@
-import { nodeClock, nodeNetwork } from '../../transports/node.js';
+import { parseAddress } from '../../transports/address.js';
+import { nodeClock, nodeNetwork, nodeRandom } from '../../transports/node.js';
 import { createTcpTransport } from '../../transports/tcp.js';
+import type { Link } from '../../transports/transport.js';
 import { recordingLogger, type LogEntry } from '../support/world.js';
 import { Changes, describeTransport, freePort, type TransportWorld } from './compliance.js';
+import { framing, Probe } from './probe.js';
 
 describeTransport('tcp on node:net', () => realWorld('127.0.0.1'));
 
@@ -19,7 +22,56 @@ function realWorld(host: string): TransportWorld {
     patience: 50,
     changed: changes.changed,
     until: (condition) => changes.until(condition),
-    turn: () => new Promise((resolve) => void setImmediate(resolve)),
+    turn: () => new Promise((resolve) => nodeClock.defer(resolve)),
     closedPort: () => freePort(nodeNetwork, host),
   };
 }
+
+describe('tcp on node:net', () => {
+  it('speaks IPv6, and names an IPv4 peer of a listener on :: by its IPv4 address', async () => {
+    const { server, client, until, changed } = realWorld('::1');
+    const accepted: Probe[] = [];
+    const listener = await server.listen('tcp://[::]:0', (link) => {
+      const probe = Object.assign(new Probe(changed), { link });
+      accepted.push(probe);
+      return probe;
+    }, { framing });
+    const { port } = parseAddress(listener.address, ['tcp']);
+    expect(listener.address).toBe(`tcp://[::]:${port}`);
+    const links: Link[] = [];
+    for (const host of ['[::1]', '127.0.0.1']) {
+      const probe = new Probe(changed);
+      links.push(client.connect(`tcp://${host}:${port}`, probe, { framing }));
+      await until(() => probe.isUp && accepted.length === links.length);
+    }
+    expect(accepted.map((probe) => probe.link.peer)).toEqual(links.map((link) => link.local));
+    expect(accepted.map((probe) => probe.link.peer.replace(/:\d+$/, ''))).toEqual(['tcp://[::1]', 'tcp://127.0.0.1']);
+    for (const link of links) link.close();
+    await until(() => accepted.every((probe) => probe.isDown));
+    await listener.close();
+  });
+
+  it('an address that is not ours is LISTEN_FAILED', async () => {
+    const { server } = realWorld('127.0.0.1');
+    await expect(server.listen('tcp://192.0.2.1:0', () => new Probe(() => undefined), { framing })).rejects.toMatchObject({ code: 'LISTEN_FAILED', cause: { code: 'EADDRNOTAVAIL' } });
+  });
+});
+
+describe("node's clock and randomness", () => {
+  it('a delay beyond what the system counts does not expire at once', async () => {
+    let isOver = false;
+    const timer = nodeClock.setTimeout(() => (isOver = true), Infinity);
+    await new Promise<void>((resolve) => void nodeClock.setTimeout(resolve, 2));
+    expect(isOver).toBe(false);
+    nodeClock.clearTimeout(timer);
+  });
+
+  it('randomness fills its ranges', () => {
+    const words = Array.from({ length: 1000 }, () => nodeRandom.u32());
+    expect(new Set(words).size).toBeGreaterThan(990);
+    expect(words.every((word) => Number.isInteger(word) && word >= 0 && word <= 0xffff_ffff)).toBe(true);
+    expect(Math.max(...words)).toBeGreaterThan(0x8000_0000);
+    expect(nodeRandom.bytes(16)).toHaveLength(16);
+    expect(nodeRandom.fraction()).toBeLessThan(1);
+  });
+});
