@@ -1,5 +1,8 @@
+import { jest } from '@jest/globals';
 import { initialize, type InitializeOptions, type ServiceAccessPoint } from '../../actors/access-point.js';
 import type { PoolElement } from '../../actors/element.js';
+import { Home } from '../../actors/home.js';
+import type { PoolElement as PoolElementParameter } from '../../wire/index.js';
 import { leastUsed, random } from '../../actors/policies.js';
 import { rfcTimers } from '../../machines/timers.js';
 import { ScriptedRegistrar } from '../support/scripted-registrar.js';
@@ -71,6 +74,21 @@ describe('registration (RFC 5352 §3.1)', () => {
     await setting.registrar('r1');
     const element = await setting.element(await setting.accessPoint(), 'echo', { advertise: 'tcp://203.0.113.9:0', listen: ['tcp://0.0.0.0:4000'] });
     expect(element.address).toBe('tcp://203.0.113.9:4000');
+  });
+
+  it('listening everywhere, it is registered with the address that leads to its home of now', async () => {
+    const setting = new Setting();
+    await setting.registrar('r1');
+    await setting.registrar('r2');
+    const element = await setting.element(await setting.accessPoint());
+    const { home, others } = setting.split();
+    const port = element.address.split(':').at(-1);
+    const elsewhere = jest.spyOn(Home.prototype, 'localHost', 'get').mockReturnValue('192.0.2.1'); // the way to the other one leads through another interface
+    home.host.process.crash({ peersSee: 'end' });
+    await setting.world.advance(100);
+    expect(others[0]?.pools.get('echo')?.get(7)?.userTransport).toMatchObject({ addresses: ['192.0.2.1'] });
+    expect(element.address).toBe(`tcp://192.0.2.1:${port ?? ''}`);
+    elsewhere.mockRestore();
   });
 
   it('Basic Mode: an address is registered, nothing is opened for it', async () => {
@@ -207,6 +225,35 @@ describe('a home registrar is lost (RFC 5352 §3.6, §3.7)', () => {
     expect(setting.events).toEqual(['lost: transport.down', `registered at ${r1.address}`]);
   });
 
+  it('§3.7.2: the only registrar answers late: the PE keeps the association it has', async () => {
+    const setting = new Setting();
+    const r1 = await setting.registrar('r1');
+    const accessPoint = await setting.accessPoint('pe', { registrars: [r1.address, 'tcp://10.255.0.1:3863'], timers: { t2Registration: 300, homeSilence: 60_000 } });
+    const element = await setting.element(accessPoint);
+    const [link] = r1.links;
+    setting.world.network.hold('r1', 'pe'); // its answer, and the new connection, come late
+    element.update({ policy: random() }).catch(() => undefined);
+    await setting.world.advance(400);
+    expect(setting.events).toEqual(['lost: T2-registration']);
+    setting.world.network.heal();
+    await setting.world.advance(2_000);
+    expect(setting.events).toEqual(['lost: T2-registration', `registered at ${r1.address}`]);
+    expect([...r1.links]).toEqual([link]);
+  });
+
+  it('only its home tells a PE that it is registered or removed', async () => {
+    const setting = new Setting();
+    await setting.registrar('r1');
+    await setting.registrar('r2');
+    await setting.element(await setting.accessPoint());
+    const { home, others } = setting.split();
+    const element = home.pools.get('echo')?.get(7);
+    await others[0]?.visit(element as NonNullable<typeof element>, 'echo', false);
+    others[0]?.send({ type: 'ASAP_DEREGISTRATION_RESPONSE', poolHandle: Buffer.from('echo'), peIdentifier: 7 });
+    await setting.world.advance(10);
+    expect(setting.events).toEqual([]);
+  });
+
   it('SH1: never has more than three associations', async () => {
     const setting = new Setting();
     for (let index = 1; index <= 6; index += 1) await setting.registrar(`r${index}`);
@@ -288,6 +335,49 @@ describe('keep-alive (RFC 5352 §3.4)', () => {
     await r2.visit(element as NonNullable<typeof element>, 'echo', true);
     expect(accessPoint.registrar?.identifier).toBe(2);
     expect(setting.events.at(-1)).toBe(`registered at ${accessPoint.registrar?.address ?? ''}`);
+  });
+
+  it('a home that came by itself is a home like any other: lost, the PE hunts', async () => {
+    const setting = new Setting();
+    await setting.registrar('r1');
+    await setting.registrar('r2');
+    await setting.element(await setting.accessPoint());
+    const { home, others } = setting.split();
+    const element = home.pools.get('echo')?.get(7);
+    await others[0]?.visit(element as NonNullable<typeof element>, 'echo', true);
+    others[0]?.host.process.crash({ peersSee: 'end' });
+    await setting.world.advance(100);
+    expect(setting.events).toEqual(['lost: transport.down', `registered at ${home.address}`]);
+  });
+
+  it('knows its home by the identifier of a keep-alive, and is not moved by that same registrar at another association', async () => {
+    const setting = new Setting();
+    const r1 = await setting.registrar('r1');
+    const accessPoint = await setting.accessPoint();
+    await setting.element(accessPoint);
+    r1.send({ type: 'ASAP_ENDPOINT_KEEP_ALIVE', flags: { home: false }, serverIdentifier: 77, poolHandle: Buffer.from('echo') });
+    await setting.world.advance(5);
+    expect(accessPoint.registrar?.identifier).toBe(77);
+    const same = new ScriptedRegistrar(setting.world, r1.host, 77);
+    const element = r1.pools.get('echo')?.get(7);
+    await same.visit(element as NonNullable<typeof element>, 'echo', true);
+    expect(acknowledged(same)).toEqual([7]);
+    expect(accessPoint.registrar?.address).toBe(r1.address);
+  });
+
+  it('strangers who stay connected never keep a new home out', async () => {
+    const setting = new Setting();
+    await setting.registrar('r1');
+    await setting.registrar('r2');
+    const accessPoint = await setting.accessPoint();
+    await setting.element(accessPoint);
+    const { home, others } = setting.split();
+    const element = home.pools.get('echo')?.get(7) as PoolElementParameter;
+    const stranger = new ScriptedRegistrar(setting.world, setting.world.host('stranger'), 66);
+    for (let count = 0; count < 100; count += 1) await stranger.visit(element, 'echo', false);
+    expect(stranger.links.size).toBe(64);
+    await others[0]?.visit(element, 'echo', true);
+    expect(accessPoint.registrar?.identifier).toBe(others[0]?.identifier);
   });
 
   it('X-48: whoever is no known registrar gets his acknowledgement, and is not home', async () => {
