@@ -145,6 +145,23 @@ export function describeTransport(name: string, build: () => TransportWorld | Pr
         expect(server.isDown).toBe(false);
       });
 
+      it('small frames that wait for a slow reader come as they were sent', async () => {
+        const { client, server } = await stage.pair();
+        server.call((link) => link.pause());
+        const sent: string[] = [];
+        do {
+          while (client.link.writable) {
+            const body = `${sent.length}`.repeat(100);
+            client.reserve(body);
+            sent.push(body);
+            if (sent.length % 40 === 0) await stage.world.turn();
+          }
+        } while (!(await stage.isStuck(client)));
+        server.call((link) => link.resume());
+        await stage.until(() => server.count === sent.length);
+        expect(server.frames).toEqual(sent);
+      });
+
       it('a peer that never reads costs its own link beyond maxQueued', async () => {
         const { at, accepted } = await stage.listen({ maxQueued: 300_000 });
         const socket = await stage.raw(at);

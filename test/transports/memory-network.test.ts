@@ -166,6 +166,23 @@ describe('simulated network: a frozen process', () => {
   });
 });
 
+describe('a link on the simulated network', () => {
+  it('says drain also where its mark is below the one of the socket', async () => {
+    const { world, a, b } = build({ bufferSize: 1000 });
+    const server = new Probe(() => undefined);
+    await b.tcp.listen('tcp://b:7', (link) => Object.assign(server, { link }), { framing });
+    const client = new Probe(() => undefined);
+    client.link = a.tcp.connect('tcp://b:7', client, { framing, highWaterMark: 100 });
+    await world.until(() => client.isUp);
+    server.link.pause();
+    expect(client.send(2000)).toBe(false);
+    await world.advance(1000);
+    expect([client.events, client.link.queued]).toEqual([['up'], 1004]);
+    server.link.resume();
+    await world.until(() => client.events.includes('drain'));
+  });
+});
+
 describe('simulated network: datagrams', () => {
   it('are lost and overtake each other, as the seed says', async () => {
     const { world, a, b, seen } = build({ loss: 0.3, jitter: 50, seed: 3 });
