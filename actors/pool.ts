@@ -14,7 +14,8 @@ export interface PoolView {
   /** From the cache, by the pool's policy; undefined when nothing is cached. What is stale is given out and asked for again meanwhile (RFC 5352 §3.3 C3). Those in
    *  `avoid`, and suspects, only where nothing else is left. */
   pick(key: string, avoid?: ReadonlySet<number>): PoolElement | undefined;
-  /** Asks the registrar; one question for all who ask at once. Rejects with UnknownPoolHandleError (one round trip), NoRegistrarError, or the signal's reason. */
+  /** Asks the registrar; one question for all who ask at once. Where no registrar answers within T1, what is cached is as good as it gets, and it resolves. Rejects with
+   *  UnknownPoolHandleError (one round trip), with NoRegistrarError where nothing is cached, or with the signal's reason. */
   refresh(key: string, options?: { readonly signal?: AbortSignal | undefined }): Promise<void>;
   isStale(key: string): boolean;
   /** ASAP_ENDPOINT_UNREACHABLE, RFC 5352 §3.5: once for each event, and the element is not picked for a while. @returns false where it was reported just now. */
@@ -44,9 +45,10 @@ export class Pools implements PoolView, HomePools {
 
   refresh(key: string, { signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
     const entry = this.#entry(key);
-    entry.answer ??= deferred();
+    if (entry.answer === undefined) this.#expectAnswer(key, entry);
+    const { promise } = entry.answer as Deferred<void>;
     this.#ask(entry);
-    return bounded(entry.answer.promise, { signal });
+    return bounded(promise, { signal });
   }
 
   isStale(key: string): boolean {
@@ -107,6 +109,18 @@ export class Pools implements PoolView, HomePools {
 
   // ---- the charts
 
+  #expectAnswer(key: string, entry: Entry): void {
+    entry.answer = deferred();
+    const { clock } = this.#environment;
+    const timer = clock.setTimeout(() => { if (this.#isCached(key)) entry.answer?.resolve(); }, this.#timers.t1EnrpRequest);
+    const clear = (): void => { clock.clearTimeout(timer); };
+    entry.answer.promise.then(clear, clear);
+  }
+
+  #isCached(key: string): boolean {
+    return this.#cache.age(key, this.#now()) !== undefined;
+  }
+
   #ask(entry: Entry): void {
     entry.isAsking = true;
     entry.actor.send({ type: 'resolution.request' });
@@ -148,8 +162,9 @@ export class Pools implements PoolView, HomePools {
 
   #errorOf(key: string, news: ResolutionNews): Error | undefined {
     const handle = poolHandleText(key);
+    if (this.#isCached(key)) return undefined; // stale at worst
     switch (news.type) {
-      case 'resolution.unknown': return this.#isPremature(key) ? undefined : new UnknownPoolHandleError(handle);
+      case 'resolution.unknown': return new UnknownPoolHandleError(handle);
       case 'resolution.refused': return new NoRegistrarError(`the registrar does not resolve ${handle}: ${news.causes.map(({ cause }) => cause).join(', ')}`, { cause: news.causes });
       case 'resolution.failed': return new NoRegistrarError(`no registrar has answered for ${handle}`);
       default: return undefined;
@@ -158,7 +173,7 @@ export class Pools implements PoolView, HomePools {
 
   /** A registrar that was found just now may have been started just now: it knows nobody before they have registered again. What was cached is served meanwhile, as stale. */
   #isPremature(key: string): boolean {
-    return this.#home().age < NEWCOMER && this.#cache.elements(key).length > 0;
+    return this.#home().age < NEWCOMER && this.#isCached(key);
   }
 
   /** Never lost: the next question makes a new chart. */

@@ -115,6 +115,16 @@ describe('registrars that fail (RFC 5352 §3.7)', () => {
     expect([elements.length, isStale, age >= 60_000]).toEqual([3, true, true]);
   });
 
+  it('asked to refresh while no registrar answers, what is cached is as good as it gets after T1', async () => {
+    const { world, r1, resolve } = await setting();
+    await resolve();
+    r1.deaf.add('all');
+    await world.advance(10_000);
+    const start = world.clock.now();
+    const { elements, isStale } = await resolve('echo', { refresh: true });
+    expect([elements.length, isStale, world.clock.now() - start]).toEqual([3, true, 500]);
+  });
+
   it('a registrar that has just been started knows nobody yet: what is cached stays', async () => {
     const { world, r1, resolve } = await setting();
     await resolve();
