@@ -51,7 +51,7 @@ export class Outbox {
 
   clear(): void {
     this.bytes = this.#start = this.#used = 0;
-    this.#buffer = NOTHING;
+    this.#buffer = this.#room.bytes = NOTHING;
     this.#chunks = [];
   }
 

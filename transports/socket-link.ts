@@ -113,10 +113,10 @@ export class SocketLink implements Link {
   }
 
   reserve(length: number): { readonly bytes: Buffer; readonly offset: number } {
-    if (!this.#isOpen()) return { bytes: Buffer.allocUnsafe(length), offset: 0 }; // nobody will see it
+    if (!this.#isOpen()) return unseen(length);
     const room = this.#outbox.reserve(length);
     this.#queued();
-    return room;
+    return this.#state === 'down' ? unseen(length) : room; // down: that was one frame too many
   }
 
   flushSoon(): void {
@@ -370,6 +370,9 @@ const HIGH_WATER_MARK = 0x4_0000;
 const BY_REFERENCE = 0x4000; // from this length on a frame is not copied
 const CONNECT_TIMEOUT = 1000;
 const CLOSE_TIMEOUT = 1000;
+
+/** For a frame that is dropped. */
+const unseen = (length: number): { bytes: Buffer; offset: number } => ({ bytes: Buffer.allocUnsafe(length), offset: 0 });
 
 const NOBODY: LinkHandler = { frame: () => undefined, down: () => undefined };
 
