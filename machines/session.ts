@@ -82,11 +82,11 @@ export const sessionMachine = setup({
     cookieOverdue: {
       after: { 'cookie-overdue': { target: 'failed', actions: { type: 'fail', params: { error: 'COOKIE_OVERDUE' } } } },
       on: {
-        'window.moved': 'established',
+        'window.moved': [{ guard: 'isClosing', target: 'closing' }, { target: 'established' }],
         'link.down': { target: 'failingOver', actions: { type: 'rememberCause', params: ({ event }) => event } },
         'session.refused': { target: 'failingOver.selecting', actions: { type: 'rememberCause', params: ({ event }) => event } },
         'session.moved': 'failingOver.selecting',
-        'close.request': 'closing',
+        'close.request': { actions: 'rememberClosing' },
       },
     },
     failingOver: {
@@ -134,6 +134,7 @@ export const sessionMachine = setup({
       entry: ['rememberClosing', 'flush'],
       on: {
         settled: 'closed',
+        'window.stuck': 'cookieOverdue',
         'link.down': { target: 'failingOver', actions: { type: 'rememberCause', params: ({ event }) => event } },
         'session.refused': { target: 'failingOver.selecting', actions: { type: 'rememberCause', params: ({ event }) => event } },
         'session.moved': 'failingOver.selecting',

@@ -1,0 +1,141 @@
+import { createActor, type Actor } from 'xstate';
+import type { Logger } from '../environment.js';
+import type { RemovalReason } from '../machines/keep-alive.js';
+import { registrarMachine } from '../machines/registrar.js';
+import { resolveTimers, type TimerOptions, type Timers } from '../machines/timers.js';
+import type { Listener } from '../transports/transport.js';
+import { asapFraming, poolHandleText } from '../wire/index.js';
+import { Association } from './association.js';
+import { Emitter, type Unsubscribe } from './emitter.js';
+import { nodeEnvironment, schemeOf, type ActorEnvironment } from './environment.js';
+import { anything, checkAddress, checkOptions, invalid, isCount, isLogger, isU32, notYet } from './options.js';
+import { RegistrarAssociation } from './registrar-association.js';
+import { defaultLimits, RegistrarCore, type RegistrarLimits } from './registrar-core.js';
+
+export interface RegistrarOptions {
+  /** Where pool elements and pool users come in, `tcp://host:port`; port 0 takes a free one. Default `['tcp://127.0.0.1:3863']`, ASAP's port. */
+  readonly asap?: readonly string[];
+  /** Where other registrars come in; none in this release. */
+  readonly enrp?: readonly string[];
+  /** Other registrars; none in this release. */
+  readonly peers?: readonly string[];
+  /** Its identifier among registrars, 1 to 0xffffffff. Default a random one. */
+  readonly id?: number;
+  /** Default `'quick'`. */
+  readonly timers?: TimerOptions;
+  /** Limits on what comes from the network; see RegistrarLimits. */
+  readonly limits?: Partial<RegistrarLimits>;
+  /** Shaped like pino's. Default silent. */
+  readonly logger?: Logger;
+  /** Time, randomness and network; for tests. Default Node.js's. */
+  readonly environment?: ActorEnvironment;
+}
+
+export interface RegistrarEvents {
+  /** A pool element is in the handlespace that was not. */
+  registered: (info: { readonly poolHandle: string; readonly peIdentifier: number }) => void;
+  /** It is not any more. */
+  removed: (info: { readonly poolHandle: string; readonly peIdentifier: number; readonly reason: RemovalReason }) => void;
+  /** Something in it failed; it goes on. */
+  error: (error: unknown) => void;
+}
+
+/** Runs a registrar (ENRP server). Rejects with UsageError, or TransportError ADDRESS_IN_USE, LISTEN_FAILED. */
+export async function createRegistrar(options: RegistrarOptions = {}): Promise<Registrar> {
+  checkOptions('createRegistrar', options, { asap: isStringListOrEmpty, enrp: anything, peers: anything, id: isU32, timers: anything, limits: anything, logger: isLogger, environment: anything });
+  const environment = options.environment ?? nodeEnvironment({ logger: options.logger });
+  const { asap = ['tcp://127.0.0.1:3863'], enrp = [], peers = [], id } = options;
+  if (enrp.length > 0 || peers.length > 0) throw notYet('registrars among each other (ENRP)');
+  if (id === 0) throw invalid('createRegistrar: id 0 is nobody');
+  for (const address of asap) checkAddress(environment, address);
+  const registrar = new Registrar(environment, id ?? (environment.random.u32() || 1), resolveTimers(options.timers), checkLimits(options.limits));
+  await registrar.listen(asap);
+  return registrar;
+}
+
+/** A registrar of this process. */
+export class Registrar {
+  /** The statechart (machines/registrar.ts). */
+  readonly actor: Actor<typeof registrarMachine>;
+  readonly #environment: ActorEnvironment;
+  readonly #core: RegistrarCore;
+  readonly #events: Emitter<RegistrarEvents>;
+  #listeners: Listener[] = [];
+  #closing: Promise<void> | undefined;
+
+  /** @internal */
+  constructor(environment: ActorEnvironment, identifier: number, timers: Timers, limits: RegistrarLimits) {
+    this.#environment = environment;
+    this.#events = new Emitter(environment.logger);
+    this.#core = new RegistrarCore(identifier, environment, timers, limits, {
+      registered: (key, { identifier: peIdentifier }) => { this.#events.emit('registered', { poolHandle: poolHandleText(key), peIdentifier }); },
+      removed: (key, peIdentifier, reason) => { this.#events.emit('removed', { poolHandle: poolHandleText(key), peIdentifier, reason }); },
+    });
+    this.actor = createActor(registrarMachine, { clock: environment.clock, input: { openKeepAlives: this.#core.openKeepAlives } });
+    this.actor.subscribe({ error: (error) => { this.#complain(error); } });
+    this.actor.on('error.report', ({ error }) => { this.#complain(error); });
+    this.actor.start();
+  }
+
+  /** Its identifier among registrars. */
+  get identifier(): number { return this.#core.identifier; }
+  /** Where it listens for pool elements and pool users, with the ports that were given. */
+  get asap(): readonly string[] { return this.#listeners.map(({ address }) => address); }
+
+  on<E extends keyof RegistrarEvents>(event: E, listener: RegistrarEvents[E]): Unsubscribe { return this.#events.on(event, listener); }
+
+  /** Counts of the moment. */
+  stats(): { readonly pools: number; readonly elements: number; readonly associations: number } {
+    const { handlespace, associations } = this.#core;
+    return { pools: handlespace.poolCount, elements: handlespace.size, associations: associations.size };
+  }
+
+  /** @internal */
+  async listen(addresses: readonly string[]): Promise<void> {
+    try {
+      for (const address of addresses) this.#listeners.push(await this.#open(address));
+      this.actor.send({ type: 'listening' });
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  /** Stops listening and ends all associations: pool elements hunt for another registrar. */
+  close(): Promise<void> { return (this.#closing ??= this.#close()); }
+
+  async #close(): Promise<void> {
+    this.actor.send({ type: 'close' });
+    await Promise.all(this.#listeners.map((listener) => listener.close()));
+    this.#core.close();
+    this.#core.keepAlives.close();
+    this.actor.send({ type: 'closed' });
+  }
+
+  #open(address: string): Promise<Listener> {
+    const { limits } = this.#core;
+    return this.#environment.transports(schemeOf(address)).listen(address, (link) => Association.accept(link, (association) => {
+      const owner = new RegistrarAssociation(this.#core, association, this.#core.nextNumber());
+      this.#core.enter(owner);
+      return owner;
+    }, this.#environment), { framing: asapFraming, maxLinks: limits.associations, firstFrameTimeout: FIRST_FRAME, frameTimeout: FRAME, maxQueued: limits.queuedBytes });
+  }
+
+  #complain(error: unknown): void {
+    this.#environment.logger.error({ err: error }, 'the registrar failed in a part of it');
+    this.#events.emit('error', error);
+  }
+}
+
+/** A half-open association ends after so long, and one whose message does not come to its end (slow loris). */
+const FIRST_FRAME = 10_000;
+const FRAME = 5_000;
+
+const isStringListOrEmpty = (value: unknown): string | undefined =>
+  Array.isArray(value) && value.every((item) => typeof item === 'string') ? undefined : 'a list of strings';
+
+function checkLimits(limits: Partial<RegistrarLimits> = {}): RegistrarLimits {
+  checkOptions('limits', limits, Object.fromEntries(Object.keys(defaultLimits).map((name) => [name, isCount])));
+  const given = Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined));
+  return { ...defaultLimits, ...given };
+}
