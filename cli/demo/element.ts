@@ -1,0 +1,16 @@
+import { initialize } from '../../index.js';
+import { counter } from '../services/counter.js';
+import { args, runChild, tell } from './child.js';
+
+export interface ElementArgs {
+  readonly registrar: string;
+  readonly pool: string;
+  readonly id: number;
+}
+
+runChild(async () => {
+  const { registrar, pool, id } = args<ElementArgs>();
+  const rsp = await initialize({ registrars: [registrar] });
+  const element = await rsp.register(pool, { listen: ['tcp://127.0.0.1:0'], identifier: id }, counter);
+  tell({ type: 'ready', address: element.address });
+});

@@ -1,0 +1,51 @@
+import { InvalidArgumentError } from 'commander';
+import type { Policy } from '../wire/index.js';
+import { policies } from '../wire/policies.js';
+
+/** Parsers of the flags' values. What commander reports of an InvalidArgumentError is one line that names the flag. */
+
+export function identifier(text: string): number {
+  const digits = text.replace(/^0x/i, '');
+  if (!/^[0-9a-f]{1,8}$/i.test(digits) || Number.parseInt(digits, 16) === 0) throw new InvalidArgumentError('A 32-bit identifier in hexadecimal is wanted, like 0x2a; not 0.');
+  return Number.parseInt(digits, 16);
+}
+export const hex = (id: number): string => `0x${id.toString(16).padStart(8, '0')}`;
+
+export function url(text: string): string {
+  if (!/^[a-z][a-z0-9+.-]*:\/\/(\[[0-9a-f:.]+\]|[^:/?#\s[\]]+):\d{1,5}$/i.test(text) || Number(/\d+$/.exec(text)?.[0]) > 65_535) {
+    throw new InvalidArgumentError('An address like tcp://127.0.0.1:3863 is wanted.');
+  }
+  return text;
+}
+
+/** For flags that may be repeated. */
+export const urls = (text: string, before: readonly string[] | undefined): readonly string[] => [...(before ?? []), url(text)];
+
+export function count(text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('A whole number from 1 is wanted.');
+  return Number(text);
+}
+
+/** `round-robin`, `weighted-random:WEIGHT`, `least-used:LOAD`; loads in per cent. */
+export function policy(text: string): Policy {
+  const [name = '', ...values] = text.split(':');
+  const entry = (policies as Record<string, { readonly fields: object } | undefined>)[name];
+  const fields = Object.keys(entry?.fields ?? {});
+  if (!entry) throw new InvalidArgumentError(`There is no policy ${JSON.stringify(name)}; there are ${Object.keys(policies).join(', ')}.`);
+  if (values.length > fields.length || values.some((value) => !/^\d{1,10}$/.test(value))) throw new InvalidArgumentError(`${name} takes ${fields.map((field) => `:${field.toUpperCase()}`).join('') || 'no value'}.`);
+  return { policy: name, ...Object.fromEntries(fields.map((field, index) => [field, valueOf(field, values[index])])) } as Policy;
+}
+
+const valueOf = (field: string, value: string | undefined): number => {
+  if (/load/i.test(field)) {
+    const percent = Number(value ?? 0);
+    if (percent > 100) throw new InvalidArgumentError('A load is given in per cent, 0 to 100.');
+    return Math.round((percent / 100) * 0xffffffff);
+  }
+  const number = Number(value ?? 1);
+  if (number > 0xffffffff) throw new InvalidArgumentError('A 32-bit number is wanted.');
+  return number;
+};
+
+export const logLevels = ['silent', 'error', 'warn', 'info', 'debug'] as const;
+export type LogLevel = (typeof logLevels)[number];

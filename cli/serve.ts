@@ -1,0 +1,41 @@
+import { Argument, Command, Option } from 'commander';
+import { initialize, type Policy } from '../index.js';
+import { failWith } from './fail.js';
+import { lineLogger } from './logger.js';
+import { hex, identifier, logLevels, policy, url, urls, type LogLevel } from './options.js';
+import { services } from './services/index.js';
+import { leave, untilSignal } from './shutdown.js';
+
+interface Options {
+  readonly pool: string;
+  readonly registrar: readonly string[];
+  readonly policy: Policy;
+  readonly id?: number;
+  readonly listen: string;
+  readonly timers: 'quick' | 'rfc';
+  readonly logLevel: LogLevel;
+}
+
+export function serveCommand(): Command {
+  return new Command('serve')
+    .description('run a pool element with one of the sample services')
+    .addArgument(new Argument('<service>', 'echo: sends everything back; counter: counts messages, its state is a cookie; pingpong: says who answered').choices(Object.keys(services)))
+    .requiredOption('--pool <NAME>', 'pool handle to register under')
+    .requiredOption('--registrar <URL>', 'a registrar; may be repeated', urls)
+    .addOption(new Option('--policy <POLICY>', 'how users are spread over the pool, like weighted-random:WEIGHT or least-used:PERCENT').argParser(policy).default({ policy: 'round-robin' }, 'round-robin'))
+    .option('--id <HEX>', 'PE identifier (default: random)', identifier)
+    .option('--listen <URL>', 'listen for sessions here', url, 'tcp://127.0.0.1:0')
+    .addOption(new Option('--timers <PRESET>', 'quick: fails over in tenths of a second; rfc: the timers of RFC 5352').choices(['quick', 'rfc']).default('quick'))
+    .addOption(new Option('--log-level <LEVEL>', 'what is told on standard error').choices(logLevels).default('warn'))
+    .action(run);
+}
+
+async function run(name: keyof typeof services, { pool, registrar, policy, id, listen, timers, logLevel }: Options): Promise<void> {
+  const rsp = await initialize({ registrars: registrar, timers, logger: lineLogger(logLevel) }).catch(failWith);
+  const ended = untilSignal();
+  void ended.then(() => leave(() => rsp.close())); // also while it still hunts for a registrar
+  const element = await rsp.register(pool, { listen: [listen], policy, ...(id !== undefined && { identifier: id }) }, (session) => {
+    services[name](session, hex(element.identifier));
+  }).catch(failWith);
+  process.stdout.write(`${name} serves pool ${JSON.stringify(pool)} as ${hex(element.identifier)} on ${element.address}\n`);
+}
