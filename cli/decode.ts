@@ -24,6 +24,7 @@ export function decodeCommand(): Command {
     .action((file: string | undefined, { check = false, enrp = false }: { check?: boolean; enrp?: boolean }) => {
       const tally: Tally = { checked: 0, mismatched: 0, refused: 0 };
       const write = linesTo(process.stdout);
+      process.stdout.once('error', () => process.exit(1)); // whoever read us has gone (`| head`)
       try {
         for (const line of decodeInput(readInput(file), { check, protocol: enrp ? 'ENRP' : 'ASAP' }, tally)) write(line);
         if (check) write(`checked ${tally.checked}, mismatched ${tally.mismatched}, refused ${tally.refused}`);
@@ -60,9 +61,9 @@ function describe(captured: CapturedMessage, check: boolean, tally: Tally): obje
 function compare(protocol: Protocol, { message }: Decoded<AsapMessage | EnrpMessage>, bytes: Buffer, tally: Tally): object | undefined {
   tally.checked++;
   const encoded = encodeAgain(protocol, message);
-  if (encoded instanceof Buffer && encoded.equals(bytes)) return undefined;
+  if (!(encoded instanceof UsageError) && encoded.equals(bytes)) return undefined;
   tally.mismatched++;
-  return { mismatched: { captured: bytes.toString('hex'), encoded: encoded instanceof Buffer ? encoded.toString('hex') : encoded.message } };
+  return { mismatched: { captured: bytes.toString('hex'), encoded: encoded instanceof UsageError ? encoded.message : encoded.toString('hex') } };
 }
 
 /** An error where padding that the sender left out makes the message too long. */

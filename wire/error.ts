@@ -10,8 +10,7 @@ export type WireErrorCode =
   | 'UNEXPECTED_PARAMETER' // a known parameter where it has no place
   | 'MISSING_PARAMETER'
   | 'INVALID_VALUE'
-  | 'LIMIT_EXCEEDED'
-  | 'INVALID_CAPTURE'; // a broken capture file (cli)
+  | 'LIMIT_EXCEEDED';
 
 /** The peer's mistake: bytes that are no message. Nothing else is ever thrown while bytes are read. */
 export class WireError extends RserpoolError {
