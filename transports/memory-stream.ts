@@ -259,6 +259,7 @@ export class MemorySocket extends EventEmitter implements ByteSocket {
     if (peer.#queue.length === 0) peer.#underWay -= bytes.length; // nobody waits for the room
     else this.#world.path(this.#host.name, peer.#host.name).carry(() => peer.#hasRoom(bytes.length), 0);
     this.emit('data', bytes);
+    if (this.#world.spoils) bytes.fill(SPOILT);
   }
 
   #hasRoom(length: number): void {
@@ -289,7 +290,8 @@ export class MemorySocket extends EventEmitter implements ByteSocket {
 }
 
 const SOCKET_MARK = 0x4000;
+const SPOILT = 0xdd;
 
 function trace(world: MemoryNetwork, from: string, to: string, kind: NetworkEvent['kind'], bytes?: Uint8Array): void {
-  world.trace?.({ at: world.clock.now(), from, to, kind, ...(bytes !== undefined && { bytes }) });
+  world.trace?.({ at: world.clock.now(), from, to, kind, ...(bytes !== undefined && { bytes: Buffer.from(bytes) }) });
 }

@@ -11,6 +11,8 @@ export interface MemoryNetworkOptions extends PathOptions {
   readonly bufferSize?: number;
   /** How the bytes of a stream arrive: chunk by chunk as they were written, or split and joined at random. Default `whole`. */
   readonly chunks?: 'whole' | 'random';
+  /** Overwrites a chunk once its listener has returned, so that who kept a slice of it instead of a copy is found out (D-22). Default false. */
+  readonly spoils?: boolean;
   /** Told of all that leaves a host. */
   readonly trace?: (event: NetworkEvent) => void;
 }
@@ -37,6 +39,7 @@ export class MemoryNetwork {
   readonly random: Random;
   readonly bufferSize: number;
   readonly splits: boolean;
+  readonly spoils: boolean;
   readonly trace: ((event: NetworkEvent) => void) | undefined;
   readonly #defaults: Required<PathOptions>;
   readonly #machines = new Map<string, Machine>();
@@ -47,6 +50,7 @@ export class MemoryNetwork {
     this.random = options.random;
     this.bufferSize = options.bufferSize ?? 0x1_0000;
     this.splits = options.chunks === 'random';
+    this.spoils = options.spoils ?? false;
     this.trace = options.trace;
     this.#defaults = { latency: options.latency ?? 1, jitter: options.jitter ?? 0, loss: options.loss ?? 0 };
   }

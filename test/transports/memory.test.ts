@@ -5,7 +5,7 @@ import { describeTransport, type TransportWorld } from './compliance.js';
 describeTransport('memory', () => memoryWorld('memory'), { hasFaults: true });
 
 describe.each([1, 2, 3, 4, 5])('seed %i', (seed) => {
-  describeTransport('tcp on a simulated network that splits, joins, delays and loses', () => memoryWorld('tcp', { seed, chunks: 'random', latency: 3, jitter: 4, loss: 0.01 }), { hasFaults: true });
+  describeTransport('tcp on a simulated network that splits, joins, delays and loses', () => memoryWorld('tcp', { seed, spoils: true, chunks: 'random', latency: 3, jitter: 4, loss: 0.01 }), { hasFaults: true });
 });
 
 function memoryWorld(scheme: string, options: ConstructorParameters<typeof World>[0] = {}): TransportWorld {
