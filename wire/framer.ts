@@ -27,7 +27,8 @@ export type FrameSink = (bytes: Buffer, start: number, end: number) => void;
 /** Cuts a stream. Whole frames are handed over as ranges of the chunk; only one that straddles chunks is put together in a buffer of its own. */
 export class Framer {
   readonly #framing: Framing;
-  /** The beginning of a frame whose end has not come; grows with what comes, not with what is announced. */
+  /** The beginning of a frame whose end has not come; grows with what comes, not with what is announced. A new one each time: the frame
+   *  is still good while the rest of the chunk is handed over, and what is left of that begins the next. */
   #begun = empty;
   #have = 0;
   /** Its length, 0 while its header is not whole. */
@@ -83,7 +84,7 @@ export class Framer {
   #keep(chunk: Buffer, start: number, end: number): void {
     const need = this.#have + end - start;
     if (need > this.#begun.length) {
-      const larger = Buffer.allocUnsafeSlow(Math.max(need, this.#begun.length * 2, 64));
+      const larger = Buffer.allocUnsafe(Math.max(need, this.#begun.length * 2, 64));
       this.#begun.copy(larger, 0, 0, this.#have);
       this.#begun = larger;
     }
