@@ -37,10 +37,11 @@ export class PreparedAnswer<C extends Encoded> {
     this.#circle = undefined;
   }
 
-  /** Picks by the pool's policy and makes the answer that begins with the one picked ready for `write`. `wanted`: elements at most. */
-  pick(wanted?: number): C {
+  /** Picks by the pool's policy and makes the answer that begins with the one picked ready for `write`.
+   *  `wanted`: elements at most; 0 leaves it to us. */
+  pick(wanted = 0): C {
     const first = this.#selection.pick() as C; // a pool has at least one
-    if (wanted !== undefined && wanted > 0 || first.step !== 0) this.#assemble(first, wanted ?? this.#items); // picks change its order
+    if (wanted > 0 || first.step !== 0) this.#assemble(first, wanted > 0 ? wanted : this.#items); // or its picks change the order
     else if (first.ring !== this.#circle && !this.#prepare(first)) this.#assemble(first, this.#items);
     else this.#start = first.offset;
     this.length = this.#head.length + this.#turningLength + this.#fixed.length;
