@@ -1,6 +1,6 @@
 import { createActor, type Actor } from 'xstate';
 import type { Milliseconds } from '../environment.js';
-import { TransportError } from '../errors.js';
+import { type TransportError } from '../errors.js';
 import type { RegisteredElement } from '../handlespace/handlespace.js';
 import { keepAliveMachine, type KeepAliveEvent, type KeepAliveInput, type RemovalReason } from '../machines/keep-alive.js';
 import type { Timers } from '../machines/timers.js';

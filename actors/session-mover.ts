@@ -3,7 +3,7 @@ import { PoisonWatch } from '../delivery/poison.js';
 import { writeData, type Port } from '../delivery/port.js';
 import type { UserHalf } from '../delivery/user-half.js';
 import type { Milliseconds } from '../environment.js';
-import { SessionError, type TransportError } from '../errors.js';
+import { type SessionError, type TransportError } from '../errors.js';
 import { sessionMachine, type SessionEvent, type SessionOrder, type SessionTimers } from '../machines/session.js';
 import { encodeAsap, poolHandleFromKey, type PoolElement } from '../wire/index.js';
 import { ASAP_PPID } from '../wire/mapping.js';
@@ -123,8 +123,8 @@ export class SessionMover {
     this.send(error ? { type: 'session.refused', error } : { type: 'session.moved' });
   }
 
-  /** The handler of message `id` threw. @returns whether it may be tried elsewhere. */
-  countThrow(id: number): boolean { return this.#poison.countThrow(id); }
+  /** The handler of message `id` threw; 0: a snapshot, or the handler of a callback's message. @returns whether it may be tried elsewhere. */
+  countThrow(id: number): boolean { return this.#poison.countThrow(id === 0 ? -1 - this.#owner.half.window.coveredId : id); } // once without progress
 
   /** Takes the session off its link; a pool element that is there is told. */
   leave(reason = 'moved'): void {
@@ -193,11 +193,18 @@ export class SessionMover {
     pools.refresh(this.#key).then(() => { this.send({ type: 'resolved' }); }, (error: unknown) => { this.send({ type: 'resolution.failed', error }); });
   }
 
+  /** Elements that do not speak the TCP mapping (Basic Mode: no capabilities) are not for sessions. */
   #pick(): boolean {
-    const element = this.#plane.pools.pick(this.#key, this.#avoid);
-    if (!element || this.#avoid.has(element.identifier) || element.userTransport.transport !== 'tcp') return false;
-    this.element = element;
-    return true;
+    for (let tries = 0; tries < MAX_PICKS; tries++) {
+      const element = this.#plane.pools.pick(this.#key, this.#avoid);
+      if (!element || this.#avoid.has(element.identifier)) return false;
+      if (element.userTransport.transport === 'tcp' && element.capabilities !== undefined) {
+        this.element = element;
+        return true;
+      }
+      this.#avoid.add(element.identifier);
+    }
+    return false;
   }
 
   #connect(): void {
@@ -250,3 +257,6 @@ export class SessionMover {
 
   #now(): Milliseconds { return this.#plane.environment.clock.now(); }
 }
+
+/** Elements passed over in one selection at most. */
+const MAX_PICKS = 64;

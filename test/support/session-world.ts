@@ -41,7 +41,7 @@ export class SessionWorld extends World {
     const service = await this.settled(plane.listen(`tcp://${host.address}:0`, { handle, handleBytes: Buffer.from(handle), options, onSession, element: () => undefined }));
     const { port } = parseAddress(service.address, ['tcp']);
     const userTransport = { transport: 'tcp', port, use: 'data-only', addresses: [host.address] } as TransportParameter;
-    const entry = { key: poolHandleKey(handle), element: { identifier, homeRegistrar: 1, registrationLife: -1, userTransport, policy } satisfies PoolElement };
+    const entry = { key: poolHandleKey(handle), element: { identifier, homeRegistrar: 1, registrationLife: -1, userTransport, policy, capabilities: Uint8Array.of(1) } satisfies PoolElement };
     this.registry.push(entry);
     return { name, host, plane, service, identifier, deregister: () => { this.registry.splice(this.registry.indexOf(entry), 1); } };
   }
@@ -149,7 +149,7 @@ export function recorder(name: string, log: string[] = [], { cookie = true, dela
         if (cookie) session.setCookie(seen);
       };
       if (delay === 0 || clock === undefined) return handle();
-      return new Promise<void>((done) => { clock.setTimeout(() => { handle(); done(); }, delay); });
+      return new Promise<void>((done) => { clock.setTimeout(done, delay); }).then(handle); // in the handler's asynchronous context
     });
   };
 }
