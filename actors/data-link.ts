@@ -5,7 +5,7 @@ import { linkMachine } from '../machines/link.js';
 import type { Timers } from '../machines/timers.js';
 import type { LoopMonitor } from '../transports/loop-monitor.js';
 import type { Link, LinkHandler } from '../transports/transport.js';
-import { decodeFrame, encodeFrame, MAGIC, mapping, offsets, readU32, VERSION, type Frame } from '../wire/mapping.js';
+import { decodeFrame, encodeFrame, leastLength, MAGIC, mapping, offsets, readU32, VERSION, type Frame } from '../wire/mapping.js';
 import type { ActorEnvironment } from './environment.js';
 import { inSlices } from './slices.js';
 
@@ -131,6 +131,7 @@ export class DataLink implements LinkHandler {
   frame(bytes: Buffer, start: number, end: number): void {
     const session = this.sessions.get(readU32(bytes, start + 8));
     if (session === undefined || !this.#greeted || bytes[start + 4]! >= mapping.HEARTBEAT.type) return this.#other(bytes, start, end);
+    if (end - start < leastLength(bytes[start + 4]!)) return this.#misbehaved('a frame is shorter than its fixed part');
     if (session.touched !== true) { session.touched = true; this.#touched.push(session); }
     session.frame(bytes, start, end);
   }
@@ -142,10 +143,11 @@ export class DataLink implements LinkHandler {
   }
 
   beforeWrite(): void {
-    const dirty = this.#dirty;
-    if (dirty.length === 0) return;
-    this.#dirty = [];
-    for (const session of dirty) session.commit();
+    while (this.#dirty.length > 0) { // a snapshot taken here is committed here
+      const dirty = this.#dirty;
+      this.#dirty = [];
+      for (const session of dirty) session.commit();
+    }
   }
 
   /** Each time another session comes first: the link is shared (D-21). */

@@ -1,7 +1,7 @@
 import { Pacer } from '../delivery/pacer.js';
 import { deliveryModes } from '../delivery/modes.js';
 import type { Milliseconds } from '../environment.js';
-import { TransportError, UsageError } from '../errors.js';
+import { type TransportError, UsageError } from '../errors.js';
 import type { Timers } from '../machines/timers.js';
 import { LoopMonitor } from '../transports/loop-monitor.js';
 import { formatAddress } from '../transports/address.js';
@@ -85,7 +85,11 @@ export class DataPlane implements SharedPlane, DataLinkOwner {
 
   sessionLeft(link: DataLink): void {
     if (link.sessions.size > 0 || !link.isUp) return;
-    this.environment.clock.setTimeout(() => { if (link.sessions.size === 0) link.close(); }, LINK_IDLE);
+    this.environment.clock.setTimeout(() => {
+      if (link.sessions.size > 0) return;
+      this.#forget(link); // whoever comes from here on makes a new one
+      link.close();
+    }, LINK_IDLE);
   }
 
   sessionOver(session: UserSession): void { this.#sessions.delete(session); }
@@ -107,9 +111,13 @@ export class DataPlane implements SharedPlane, DataLinkOwner {
   }
 
   down(link: DataLink, _reason: TransportError): void {
+    this.#forget(link);
+    if (this.#addresses.delete(link)) this.linkClosed();
+  }
+
+  #forget(link: DataLink): void {
     const address = this.#addresses.get(link);
     if (address !== undefined && this.#links.get(address) === link) this.#links.delete(address);
-    if (this.#addresses.delete(link)) this.linkClosed();
   }
 
   stranger(_link: DataLink, _frame: Frame): void { /* a late frame of a half that has left (D-14), or a business card */ }

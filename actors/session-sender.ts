@@ -1,4 +1,4 @@
-import { UserHalf } from '../delivery/user-half.js';
+import { type UserHalf } from '../delivery/user-half.js';
 import type { DeliveryMode } from '../delivery/modes.js';
 import type { Kept } from '../delivery/window.js';
 import type { Clock, Milliseconds } from '../environment.js';
@@ -19,7 +19,7 @@ const resolved = Promise.resolve();
 export class SessionSender {
   #blocked: { readonly length: number; readonly go: () => void; readonly fail: (error: RserpoolError) => void }[] = [];
   #flushes: { readonly needsCover: boolean; readonly done: () => void; readonly fail: (error: Error) => void }[] = [];
-  #acks: Map<number, () => void> | undefined;
+  #acks: Map<number, { readonly resolve: () => void; readonly reject: (error: Error) => void }> | undefined;
   #overdue: unknown;
   #isStuck = false;
 
@@ -27,6 +27,7 @@ export class SessionSender {
 
   /** Keeps the payload, which is ours, or lets it wait for room. */
   send(payload: Buffer, options: SendOptions | undefined): Promise<void> {
+    if (options?.signal?.aborted === true) throw new SessionError('MESSAGE_ABORTED', 'the message was aborted before it was sent', { cause: options.signal.reason, outcome: 'not-taken' });
     if (this.#blocked.length > 0 || !this.half.window.hasRoom(payload.length)) return this.#sendLater(payload, options);
     return this.#take(payload, options);
   }
@@ -48,19 +49,30 @@ export class SessionSender {
     if (this.#flushes.length > 0) this.#checkFlushes();
   }
 
-  acknowledged(entry: Kept): void {
-    this.#acks?.get(entry.id)?.();
-    this.#acks?.delete(entry.id);
+  /** The session is served by another pool element: it will not be asked to handle, so to acknowledge, what is covered. */
+  elementChanged(): void {
+    this.#isStuck = false; // the chart begins anew
+    for (const [id, ack] of this.#acks ?? []) {
+      if (this.half.window.get(id)?.covered === false) continue;
+      this.#acks?.delete(id);
+      ack.reject(new SessionError('MESSAGE_LOST', 'the pool element that handled the message has gone without an acknowledgement', { outcome: 'handled' }));
+    }
+  }
+
+  acknowledged(id: number): void {
+    this.#acks?.get(id)?.resolve();
+    this.#acks?.delete(id);
   }
 
   /** Everything that waits ends here, with what is known of it (D-30). */
   end(reason: () => RserpoolError): void {
     this.clock.clearTimeout(this.#overdue);
-    if (this.half.window.isEmpty && this.#blocked.length === 0 && this.#flushes.length === 0) return;
+    if (this.half.window.isEmpty && this.#blocked.length === 0 && this.#flushes.length === 0 && (this.#acks?.size ?? 0) === 0) return;
     const error = reason();
     for (const entry of this.half.window.kept()) entry.settle?.reject(withOutcome(error, entry.done ? 'handled' : entry.sent ? 'unknown' : 'not-taken'));
     for (const waiting of this.#blocked.splice(0)) waiting.fail(withOutcome(error, 'not-taken'));
     for (const flush of this.#flushes.splice(0)) flush.fail(error);
+    for (const { reject } of this.#acks?.values() ?? []) reject(withOutcome(error, 'handled')); // those that are kept have been rejected above
   }
 
   #take(payload: Buffer, options: SendOptions | undefined): Promise<void> {
@@ -73,6 +85,7 @@ export class SessionSender {
   }
 
   #sendLater(payload: Buffer, options: SendOptions | undefined): Promise<void> {
+    const since = this.clock.now();
     const promise = new Promise<void>((resolve, reject) => {
       const stop = this.#onLimits(options, (error) => {
         this.#blocked = this.#blocked.filter((one) => one !== waiting);
@@ -80,13 +93,18 @@ export class SessionSender {
       });
       const waiting = {
         length: payload.length,
-        go: (): void => { stop(); this.#take(payload, options).then(resolve, reject); },
+        go: (): void => { stop(); this.#take(payload, this.#left(options, since)).then(resolve, reject); },
         fail: (error: RserpoolError): void => { stop(); this.owner.complain(error, { undelivered: payload }); reject(error); },
       };
       this.#blocked.push(waiting);
     });
     this.moved();
     return quiet(promise);
+  }
+
+  /** A lifetime counts from the call. */
+  #left(options: SendOptions | undefined, since: Milliseconds): SendOptions | undefined {
+    return options?.lifetime === undefined ? options : { ...options, lifetime: Math.max(1, options.lifetime - (this.clock.now() - since)) };
   }
 
   /** `lifetime` and `signal` act until the first transmission: the message is taken back (D-3). */
@@ -111,7 +129,7 @@ export class SessionSender {
 
   #awaitAck(entry: Kept, { signal }: SendOptions): Promise<void> {
     return quiet(new Promise<void>((resolve, reject) => {
-      (this.#acks ??= new Map()).set(entry.id, resolve);
+      (this.#acks ??= new Map()).set(entry.id, { resolve, reject });
       entry.settle = { resolve: () => undefined, reject };
       const aborted = (): void => { reject(new SessionError('MESSAGE_ABORTED', 'no longer waiting for the acknowledgement', { cause: signal?.reason, outcome: entry.sent ? 'unknown' : 'not-taken' })); };
       signal?.addEventListener('abort', aborted, { once: true });

@@ -205,7 +205,7 @@ export class UserSession implements MoverOwner, SenderOwner, Port, UserHalfOwner
     this.#mover.moveAway(error);
   }
 
-  acknowledged(entry: Kept): void { this.#sender.acknowledged(entry); }
+  acknowledged(id: number): void { this.#sender.acknowledged(id); }
 
   lost(entry: Kept): void {
     const error = new SessionError('MESSAGE_LOST', 'an at-most-once message was handed out and is not known to be handled', { cause: this.#mover.cause, outcome: 'unknown' });
@@ -216,6 +216,7 @@ export class UserSession implements MoverOwner, SenderOwner, Port, UserHalfOwner
   // ---- SenderOwner, MoverOwner
 
   moved(info?: FailoverInfo): void {
+    if (info) this.#sender.elementChanged();
     this.#sender.moved();
     if (info) this.#events.emit('failover', info);
     else if (!this.#isOpen && this.#mover.isFlowing) this.#open();
@@ -293,7 +294,7 @@ export class UserSession implements MoverOwner, SenderOwner, Port, UserHalfOwner
     if (name === 'NORMAL') return this.#over(new SessionError('SESSION_CLOSED', 'the service has closed the session'));
     if (name === 'GOING_AWAY' && this.#mover.isFlowing) return this.#mover.moveAway(undefined);
     const error = new SessionError(name === 'COOKIE_REFUSED' || name === 'OUTPUT_LIMIT' || name === 'HANDLER_FAILED' ? name : 'SESSION_FAILED', `pool element ${hex(this.peIdentifier)}: ${name}: ${reason}`);
-    if (name === 'OUTPUT_LIMIT' || (name === 'HANDLER_FAILED' && id !== 0 && !this.#mover.countThrow(id))) return this.#giveUp(error);
+    if (name === 'OUTPUT_LIMIT' || (name === 'HANDLER_FAILED' && this.#mover.isFlowing && !this.#mover.countThrow(id))) return this.#giveUp(error);
     if (name === 'COOKIE_REFUSED') this.complain(error, {});
     this.#mover.moveAway(error);
   }

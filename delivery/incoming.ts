@@ -7,6 +7,8 @@ export class Incoming {
   settled = false;
   /** The cookie its handler set last (D-7). */
   cookie: Buffer | undefined;
+  /** Replies that leave together when the handler settles, where several run at once. */
+  gathered: { readonly index: number; readonly ppid: number; readonly payload: Buffer }[] | undefined;
   /** Why its handler has failed although it settled in order. */
   failure: Error | undefined;
 

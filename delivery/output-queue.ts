@@ -6,7 +6,12 @@ export class OutputQueue {
   readonly credit = new SendCredit();
   #waiting: { readonly size: number; readonly write: () => void; readonly written: () => void }[] = [];
 
+  #bytes = 0;
+
   constructor(readonly port: Port) {}
+
+  /** Bytes of payload that wait. */
+  get bytes(): number { return this.#bytes; }
 
   get isEmpty(): boolean { return this.#waiting.length === 0; }
 
@@ -20,6 +25,7 @@ export class OutputQueue {
       write();
       return undefined;
     }
+    this.#bytes += size;
     return new Promise((written) => { this.#waiting.push({ size, write, written }); });
   }
 
@@ -29,6 +35,7 @@ export class OutputQueue {
     for (const item of this.#waiting) {
       if (this.port.congested || !this.credit.covers(item.size)) break;
       this.credit.take(item.size);
+      this.#bytes -= item.size;
       item.write();
       item.written();
       sent++;
@@ -39,5 +46,6 @@ export class OutputQueue {
   clear(): void {
     for (const item of this.#waiting) item.written();
     this.#waiting = [];
+    this.#bytes = 0;
   }
 }

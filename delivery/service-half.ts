@@ -64,13 +64,15 @@ export class ServiceHalf {
   #mailbox: Incoming[] = [];
   #mailboxHead = 0;
   #echo: Echo | undefined;
-  #state: 'accepting' | 'restoring' | 'serving' | 'held' | 'draining' | 'ended' = 'accepting';
+  #state: 'accepting' | 'restoring' | 'serving' | 'draining' | 'ended' = 'accepting';
+  #isHeld = false;
   #received = 0;
   #settled = 0;
   #outputs = 0;
   #sinceCookie = 0;
   #bytesSinceCookie = 0;
   #unpromptedSinceCookie = false;
+  #unpromptedBytes = 0;
   #cookie: PendingCookie | undefined;
   #done: number | undefined;
   #idle: (() => void)[] = [];
@@ -133,7 +135,7 @@ export class ServiceHalf {
     const id = readU32(bytes, start + offsets.DATA.id);
     const recovery = (flags & DATA.recovery) !== 0;
     if (!recovery && !this.#inOrder(id)) return;
-    const mayRunNow = this.#state === 'serving' && this.running.size < this.options.concurrency && this.#mailboxHead === this.#mailbox.length && this.owner.mayRun(this);
+    const mayRunNow = this.#mailboxHead === this.#mailbox.length && this.#mayRun();
     const incoming = new Incoming(id, readU32(bytes, start + offsets.DATA.ppid), recovery, (flags & DATA.ackWanted) !== 0, mayRunNow ? payload : copyOf(payload), this);
     if (mayRunNow) this.#run(incoming); else this.#mailbox.push(incoming);
   }
@@ -141,6 +143,7 @@ export class ServiceHalf {
   onWindow(bytes: Buffer, start: number): void {
     this.output.credit.grant(readU32(bytes, start + offsets.WINDOW.bytes));
     this.output.pump();
+    this.pump();
   }
 
   /** The chunk's turn ends (D-22). */
@@ -149,7 +152,7 @@ export class ServiceHalf {
   // ---- handling, one at a time and in order (D-5)
 
   pump(): void {
-    while (this.#state === 'serving' && this.#mailboxHead < this.#mailbox.length && this.running.size < this.options.concurrency && this.owner.mayRun(this)) {
+    while (this.#mailboxHead < this.#mailbox.length && this.#mayRun()) {
       const incoming = this.#mailbox[this.#mailboxHead]!;
       this.#mailboxHead++;
       if (this.#mailboxHead === this.#mailbox.length || this.#mailboxHead >= 256) { this.#mailbox.splice(0, this.#mailboxHead); this.#mailboxHead = 0; }
@@ -158,8 +161,13 @@ export class ServiceHalf {
   }
 
   /** Hands nothing more to the service until `release` (D-29); what comes waits. */
-  hold(): void { if (this.#state === 'serving') this.#state = 'held'; }
-  release(): void { if (this.#state === 'held') { this.#state = 'serving'; this.pump(); } }
+  hold(): void { this.#isHeld = true; }
+  release(): void { this.#isHeld = false; this.pump(); }
+
+  /** Not while much output waits: a peer that does not read costs no more than that (D-21). */
+  #mayRun(): boolean {
+    return this.#state === 'serving' && !this.#isHeld && this.running.size < this.options.concurrency && this.output.bytes < OUTPUT_LIMIT && this.owner.mayRun(this);
+  }
 
   #run(incoming: Incoming): void {
     this.current = incoming;
@@ -181,20 +189,26 @@ export class ServiceHalf {
     if (this.#state === 'ended') return this.#checkIdle();
     if (incoming.failure) return this.#fail(incoming, incoming.failure);
     this.#consumed(incoming.payload.length);
+    for (const { index, ppid, payload } of incoming.gathered ?? []) void this.#writeReply(incoming, index, ppid, payload);
     if (incoming.recovery) this.#doneNow(incoming.sequence, mapping.DONE.flags.recovery);
     else if (this.options.concurrency > 1) this.#doneNow(incoming.sequence, 0);
     else this.#done = this.#settled = incoming.sequence;
     if (incoming.cookie) this.#cookie = { bytes: incoming.cookie, covered: this.#settled, outputs: this.#outputs };
     this.#countTowardsCookie(incoming);
-    this.port.flushSoon();
+    if (this.output.isEmpty) this.port.flushSoon(); else this.#commitSettled(); // in its place: the peer waits for it before it grants more
     this.#checkIdle();
   }
 
   #countTowardsCookie(incoming: Incoming): void {
-    if (incoming.cookie) { this.#sinceCookie = this.#bytesSinceCookie = 0; this.#unpromptedSinceCookie = false; return; }
+    if (incoming.cookie) return this.#restartCount();
     if (incoming.recovery) return;
     this.#sinceCookie++;
     this.#bytesSinceCookie += incoming.payload.length;
+  }
+
+  #restartCount(): void {
+    this.#sinceCookie = this.#bytesSinceCookie = this.#unpromptedBytes = 0;
+    this.#unpromptedSinceCookie = false;
   }
 
   #fail(incoming: Incoming, error: unknown): void {
@@ -211,19 +225,30 @@ export class ServiceHalf {
     if (refused) return rejected(refused);
     const payload = typeof data === 'string' ? Buffer.from(data) : data;
     incoming.outputBytes += payload.length;
-    if (this.options.outputCommit && this.options.mode === 'effectively-once' && incoming.outputBytes > OUTPUT_LIMIT) {
+    if (this.#isHolding && incoming.outputBytes > OUTPUT_LIMIT) {
       incoming.failure = new SessionError('OUTPUT_LIMIT', `one handler's output is held until it settles and may be ${OUTPUT_LIMIT} bytes; register with outputCommit: false to stream more`, { outcome: 'not-taken' });
       return rejected(incoming.failure);
     }
     const index = incoming.replies++;
     this.#outputs++;
-    const flags = incoming.recovery ? REPLY.recovery : 0;
+    if (!this.#isHolding || this.options.concurrency === 1) return this.#writeReply(incoming, index, ppid, payload);
+    // Of several handlers at once each one's replies go together: else those of all would wait at the pool user for credit that none can have.
+    (incoming.gathered ??= []).push({ index, ppid, payload: copyOf(payload) });
+    return resolved;
+  }
+
+  /** The pool user holds a handler's replies until it has settled. */
+  get #isHolding(): boolean { return this.options.outputCommit && this.options.mode === 'effectively-once'; }
+
+  #writeReply({ recovery, sequence }: Incoming, index: number, ppid: number, payload: Uint8Array): Promise<void> {
+    const flags = recovery ? REPLY.recovery : 0;
     const { session } = this.options;
     if (!this.#takeCredit(payload.length)) {
-      const copy = Buffer.from(payload);
-      return this.output.put(copy.length, () => { writeReply(this.port, session, flags, ppid, incoming.sequence, index, copy); }) ?? resolved;
+      this.#commitSettled(); // what is held for earlier handlers is given out, which brings credit
+      const copy = copyOf(payload);
+      return this.output.put(copy.length, () => { writeReply(this.port, session, flags, ppid, sequence, index, copy); }) ?? resolved;
     }
-    writeReply(this.port, session, flags, ppid, incoming.sequence, index, payload);
+    writeReply(this.port, session, flags, ppid, sequence, index, payload);
     return resolved;
   }
 
@@ -233,9 +258,11 @@ export class ServiceHalf {
     if (refused) return rejected(refused);
     const payload = typeof data === 'string' ? Buffer.from(data) : data;
     const committed = this.options.mode === 'effectively-once' && this.stateful && this.owner.snapshot !== undefined;
+    if (committed && this.#unpromptedBytes + payload.length > OUTPUT_LIMIT) this.commit();
+    if (committed && this.#unpromptedBytes + payload.length > OUTPUT_LIMIT) return rejected(new SessionError('OUTPUT_LIMIT', `unprompted messages wait for the snapshot behind the running handler and may be ${OUTPUT_LIMIT} bytes`, { outcome: 'not-taken' }));
     this.#outputs++;
-    if (committed) { this.#unpromptedSinceCookie = true; this.port.flushSoon(); }
-    const copy = Buffer.from(payload);
+    if (committed) { this.#unpromptedSinceCookie = true; this.#unpromptedBytes += payload.length; this.port.flushSoon(); }
+    const copy = copyOf(payload);
     return this.output.put(copy.length, () => { writeData(this.port, this.options.session, committed ? 0 : DATA.uncommitted, ppid, 0, copy); }) ?? resolved;
   }
 
@@ -250,8 +277,7 @@ export class ServiceHalf {
     if (this.#state !== 'accepting' && !this.stateful) throw new UsageError('STATELESS_SERVICE', 'setCookie needs a service with a cookie listener or a snapshot (declared when onSession settles)');
     if (incoming && !incoming.settled) { incoming.cookie = cookie; return; }
     this.#cookie = { bytes: cookie, covered: this.#settled, outputs: this.#outputs };
-    this.#sinceCookie = this.#bytesSinceCookie = 0;
-    this.#unpromptedSinceCookie = false;
+    this.#restartCount();
     this.port.flushSoon();
   }
 
@@ -259,6 +285,12 @@ export class ServiceHalf {
   commit(): void {
     if (this.#state === 'ended' || this.#state === 'accepting') return;
     if (this.#snapshotIsDue()) this.takeSnapshot();
+    this.#commitSettled();
+  }
+
+  /** Without asking for a snapshot: in the midst of a handler, or when one has failed. */
+  #commitSettled(): void {
+    if (this.#state === 'ended') return;
     const cookie = this.#cookie;
     const done = this.#done;
     this.#cookie = this.#done = undefined;
@@ -300,7 +332,7 @@ export class ServiceHalf {
   /** Ends the half and tells the pool user; what earlier handlers finished is committed first. */
   close(code: CloseCode, reason: string, cause?: unknown, id = 0): void {
     if (this.#state === 'ended') return;
-    this.commit();
+    this.#commitSettled();
     this.output.clear();
     writeFrame(this.port, encodeFrame({ type: 'CLOSE', session: this.options.session, code: closeCodes[code], id, tail: reason.slice(0, 1000) }));
     this.port.flushSoon();

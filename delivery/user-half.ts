@@ -16,7 +16,7 @@ export interface UserHalfOwner {
   /** The window has become roomier, or everything in it is covered. */
   moved(): void;
   /** The application at the pool element acknowledged a message that had asked for it. */
-  acknowledged(entry: Kept): void;
+  acknowledged(id: number): void;
   /** An at-most-once message was handed out and is not known to be handled: never sent again, reported. */
   lost(entry: Kept): void;
 }
@@ -28,6 +28,8 @@ export interface StoredCookie { readonly cookie: Uint8Array; readonly snapshot: 
 export interface Acceptance { readonly stateful: boolean; readonly streaming: boolean; readonly credit: number }
 
 const { more, recovery, atMostOnce, ackWanted } = mapping.DATA.flags;
+/** Held at once at most: a handler's replies and unprompted messages, OUTPUT_LIMIT each. Half of the credit is always to be had. */
+const OUTPUT_CREDIT = 2 * DEFAULT_CREDIT;
 
 /** The pool user's half of a session (docs/delivery.md): what is kept, replayed and given out. It lives as long as the session and is
  *  bound to one link at a time; frames of other epochs never reach it. */
@@ -41,13 +43,15 @@ export class UserHalf {
   #stateful = false;
   #streaming = false;
   readonly #sendCredit = new SendCredit();
-  readonly #receiveCredit = new ReceiveCredit();
+  readonly #receiveCredit = new ReceiveCredit(OUTPUT_CREDIT);
   readonly #held = new HeldOutputs();
   readonly #partial = new Reassembly();
   /** Outputs received in this epoch. */
   #outputs = 0;
   #unprompted = 0;
   #recoveryId = 0;
+  /** The message that the last cookie named; messages that need no cookie may be covered behind it. */
+  #named: number | undefined;
   /** A cookie that names an output which has not come (it cannot happen on an ordered link). */
   #early: { outputs: number; accept: () => void } | undefined;
 
@@ -182,8 +186,7 @@ export class UserHalf {
   }
 
   onAck(bytes: Buffer, start: number): void {
-    const entry = this.window.get(readU32(bytes, start + offsets.ACK.id));
-    if (entry?.ackWanted === true) this.owner.acknowledged(entry);
+    this.owner.acknowledged(readU32(bytes, start + offsets.ACK.id));
   }
 
   onWindow(bytes: Buffer, start: number): void {
@@ -195,7 +198,7 @@ export class UserHalf {
   onCookie(stored: StoredCookie, named: { epoch: number; covered: number; outputs: number }): void {
     if (named.epoch !== this.epoch) return this.owner.violation(`a cookie of epoch ${named.epoch} in epoch ${this.epoch}`);
     if (isAfter(named.covered, this.window.transmittedId)) return this.owner.violation(`a cookie names message ${named.covered}, which was not sent`);
-    if (isAfter(this.window.coveredId, named.covered)) return this.owner.violation(`a cookie names message ${named.covered}, but ${this.window.coveredId} was covered before`);
+    if (this.#named !== undefined && isAfter(this.#named, named.covered)) return this.owner.violation(`a cookie names message ${named.covered}, but ${this.#named} was covered before`);
     const accept = (): void => { this.#cover(stored, named.covered, named.outputs); };
     if (named.outputs > this.#outputs) this.#early = { outputs: named.outputs, accept }; else accept();
   }
@@ -262,6 +265,7 @@ export class UserHalf {
 
   #cover(stored: StoredCookie, covered: number, outputs: number): void {
     this.cookie = stored;
+    this.#named = covered;
     this.#held.release((output) => !output.recovery && (output.request === undefined ? output.number <= outputs : !isAfter(output.request, covered)), this.#give);
     this.window.coverTo(covered, (entry) => { if (!entry.done) this.#onEntryDone(entry); });
     this.owner.moved();
@@ -277,7 +281,7 @@ export class UserHalf {
   /** Puts fragments together; counts credit. */
   #whole(payload: Buffer, hasMore: boolean): Buffer | undefined {
     if (!this.#receiveCredit.receive(payload.length)) {
-      this.owner.violation(`more than the credit of ${DEFAULT_CREDIT} bytes was sent`);
+      this.owner.violation(`more than the credit of ${OUTPUT_CREDIT} bytes was sent`);
       return undefined;
     }
     return this.#partial.add(payload, hasMore);

@@ -70,6 +70,10 @@ export const offsets = Object.fromEntries(
   }),
 ) as unknown as { readonly [N in FrameName]: { readonly [K in keyof Table[N]['fields']]: number } & { readonly tail: number } };
 
+/** The bytes of the shortest frame of a type. */
+export const leastLength = (type: number): number => least[type] ?? HEADER_LENGTH;
+const least = Object.entries(mapping).reduce<number[]>((all, [name, { type }]) => { all[type] = offsets[name as FrameName].tail; return all; }, []);
+
 const byType = new Map<number, FrameName>(Object.entries(mapping).map(([name, shape]) => [shape.type, name as FrameName]));
 
 /** How the mapping's stream is cut into frames. */

@@ -1,4 +1,4 @@
-import { echo, recorder, Seen, SessionWorld } from '../support/session-world.js';
+import { echo, recorder, Seen, SessionWorld, type TestElement } from '../support/session-world.js';
 
 /** A pool element dies, freezes, or is cut off, with real charts, actors and framing on a simulated network. */
 
@@ -7,7 +7,7 @@ const grown = (words: readonly string[]): string[] => words.map((_, index) => wo
 
 async function threeElements(log: string[] = [], seed = 1) {
   const world = new SessionWorld({ seed });
-  const elements = [];
+  const elements: TestElement[] = [];
   for (const name of ['pe1', 'pe2', 'pe3']) elements.push(await world.element(name, { onSession: recorder(name, log) }));
   const user = world.user();
   const session = await user.connect();
