@@ -34,21 +34,31 @@ export class OrderedRings<C extends Candidate> {
   turn(skip?: Skip<C>): C | undefined {
     if (skip === undefined) return this.#first()?.ring.turn();
     let picked: C | undefined;
-    this.#walk(this.#root, -Infinity, (node) => (picked = node.ring.turn(skip)) === undefined);
+    this.#walk(this.#root, (node) => (picked = node.ring.turn(skip)) === undefined);
     return picked;
   }
 
-  /** The ring of `first`, from there; then what follows its key; then what comes before (where the one picked was not the least). */
-  list(first: C, key: number, max: number): C[] {
+  /** `first` and those equal to it, from there on round; then the others in order. */
+  list(first: C, max: number): C[] {
     const list: C[] = [];
     first.ring?.listFrom(first, list, max);
-    const append = ({ ring }: Node<C>): boolean => {
-      if (ring.head !== undefined && ring !== first.ring) ring.listFrom(ring.head, list, max);
-      return list.length < max;
-    };
-    if (list.length < max) this.#walk(this.#root, key, append);
-    if (list.length < max) this.#walk(this.#root, -Infinity, (node) => node.key < key && append(node));
+    this.#append(list, max, first.ring);
     return list;
+  }
+
+  /** `first`, then the others in order, wherever `first` is now. */
+  listBehind(first: C, max: number): C[] {
+    const list: C[] = [];
+    this.#append(list, max + 1, undefined);
+    return [first, ...list.filter((each) => each !== first)].slice(0, max);
+  }
+
+  #append(list: C[], max: number, without: object | undefined): void {
+    if (list.length >= max) return;
+    this.#walk(this.#root, ({ ring }) => {
+      if (ring.head !== undefined && ring !== without) ring.listFrom(ring.head, list, max);
+      return list.length < max;
+    });
   }
 
   #first(): Node<C> | undefined {
@@ -65,12 +75,11 @@ export class OrderedRings<C extends Candidate> {
     return node;
   }
 
-  /** In order, from the first key that is not below `from`. @returns false when `visit` did: the walk ends. */
-  #walk(node: Node<C> | undefined, from: number, visit: (node: Node<C>) => boolean): boolean {
+  /** In order. @returns false when `visit` did: the walk ends. */
+  #walk(node: Node<C> | undefined, visit: (node: Node<C>) => boolean): boolean {
     if (node === undefined) return true;
     this.steps++;
-    if (node.key < from) return this.#walk(node.right, from, visit);
-    return this.#walk(node.left, from, visit) && visit(node) && this.#walk(node.right, from, visit);
+    return this.#walk(node.left, visit) && visit(node) && this.#walk(node.right, visit);
   }
 
   #insert(node: Node<C> | undefined, added: Node<C>): Node<C> {

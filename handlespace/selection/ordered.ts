@@ -45,7 +45,7 @@ export class OrderedSelection<C extends Candidate> implements Selection<C> {
   }
 
   list(first: C, max: number): C[] {
-    return this.#rings.list(first, keyOf(first), max);
+    return first.step === 0 ? this.#rings.list(first, max) : this.#rings.listBehind(first, max); // its use was counted: it may have moved
   }
 
   #read(candidate: C): void {

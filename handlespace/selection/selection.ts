@@ -41,6 +41,6 @@ export interface Selection<C extends Candidate> {
   /** The one to put first; this use alone is counted (X-27). Undefined when none is left that is not skipped. */
   pick(skip?: Skip<C>): C | undefined;
   /** At most `max`, each once, `first` in front, the others in the order in which the policy would have them tried.
-   *  The first `first.ring.size` of them are one circle: with another of them first it is the same list, rotated. */
+   *  Where `first.step` is 0, the first `first.ring.size` of them are one circle: with another of them first it is the same list, rotated. */
   list(first: C, max: number): C[];
 }
