@@ -34,8 +34,9 @@ export class Decoding {
 
   /** Action bits of a parameter nobody recognizes: 00 stop, 01 stop and report, 10 skip, 11 skip and report. */
   unrecognized(type: number, offset: number): void {
+    if ((type & 0xc000) === 0x8000) return;
+    const mayReport = (type & 0x4000) !== 0 && this.#reported < MAX_REPORTED;
     const cause: Cause = { cause: 'unrecognized-parameter', parameter: this.#excerpt(offset) };
-    const mayReport = (type & 0x4000) !== 0 && this.#reported <= MAX_REPORTED;
     if (mayReport) this.reports.push(cause);
     if (isSkippable(type)) return;
     throw new WireError('UNRECOGNIZED_PARAMETER', offset, `parameter type 0x${type.toString(16).padStart(4, '0')} is unknown`, { cause, reports: this.reports });
@@ -68,6 +69,7 @@ export interface Plan {
   readonly fields: readonly FieldStep[];
   readonly fixedSize: number;
   readonly slots: readonly Slot[];
+  readonly hasGroups: boolean;
   /** Every property a value of this plan may have, undefined: copying it and filling it in is four times as quick as adding one by one.
    *  So what is optional and missing is there as undefined. */
   readonly template: Fields;
@@ -83,7 +85,10 @@ export function compile(body: Body): Plan {
       fields.push({ key, field: part });
     } else slots.push(slotOf(key, part));
   }
-  return { fields, slots, fixedSize: fields.reduce((size, { field }) => size + field.size, 0), template: templateOf(body) };
+  return {
+    fields, slots, fixedSize: fields.reduce((size, { field }) => size + field.size, 0),
+    hasGroups: slots.some((slot) => slot.group !== undefined), template: templateOf(body),
+  };
 }
 
 const templateOf = (body: Body): Fields =>
@@ -111,13 +116,15 @@ export function writeBody(plan: Plan, writer: Writer, value: Fields): void {
     if (field.kind === 'field') field.write(writer, value[key]);
     else for (let i = 0; i < field.size; i++) writer.u8(0);
   }
+  const unrecognized = value['unrecognized'] as readonly UnrecognizedParameter[] | undefined;
+  if (plan.hasGroups) writeUnrecognized(writer, unrecognized); // behind a group they would be the last one's
   for (const slot of plan.slots) {
     const part = value[slot.key];
     if (slot.arity === 'list') writeList(slot, writer, part as readonly unknown[]);
     else if (part !== undefined) slot.parameter!.write(writer, part);
     else if (slot.arity === 'one') throw new UsageError('INVALID_DATA', `${slot.key} is missing`);
   }
-  if (value['unrecognized'] !== undefined) writeUnrecognized(writer, value['unrecognized'] as readonly UnrecognizedParameter[]);
+  if (!plan.hasGroups) writeUnrecognized(writer, unrecognized);
 }
 
 /** A parameter of one type. */
@@ -246,7 +253,8 @@ function passOver(decoding: Decoding, into: Fields, type: number, offset: number
 /** Action bits 10 and 11. */
 const isSkippable = (type: number): boolean => (type & 0x8000) !== 0;
 
-function writeUnrecognized(writer: Writer, parameters: readonly UnrecognizedParameter[]): void {
+function writeUnrecognized(writer: Writer, parameters: readonly UnrecognizedParameter[] | undefined): void {
+  if (parameters === undefined) return;
   for (const { type, value } of parameters) {
     if (!isSkippable(type)) throw new UsageError('INVALID_DATA', `parameter type ${type} is unknown and may not be skipped`);
     parameter('unrecognized', type, bytes).write(writer, value);

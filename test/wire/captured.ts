@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { capturedMessages, type CapturedMessage } from '../../cli/capture/messages.js';
-import { decodeAsap, decodeEnrp, encodeAsap, encodeEnrp, type AsapMessage, type Cause, type EnrpMessage } from '../../wire/index.js';
+import { decodeAsap, decodeEnrp, encodeAsap, encodeEnrp, type AsapMessage, type Cause, type EnrpMessage, WireError } from '../../wire/index.js';
 
 /** RSPLIB's captures and a decoder for either protocol, for tests. */
 export type Message = AsapMessage | EnrpMessage;
@@ -20,3 +20,14 @@ export const decode = (protocol: 'ASAP' | 'ENRP', bytes: Uint8Array): { message:
   (protocol === 'ASAP' ? decodeAsap(bytes) : decodeEnrp(bytes));
 export const encode = (message: Message): Buffer =>
   (message.type.startsWith('ASAP') ? encodeAsap(message as AsapMessage) : encodeEnrp(message as EnrpMessage));
+
+/** The WireError a reading must end in. */
+export function refusal(read: () => unknown): WireError {
+  try {
+    read();
+  } catch (error) {
+    if (error instanceof WireError) return error;
+    throw error;
+  }
+  throw new Error('was read');
+}
