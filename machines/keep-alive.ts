@@ -13,8 +13,8 @@ export const keepAliveMachine = setup({
     remove: emit((_, params: { reason: RemovalReason }) => ({ type: 'order.remove' as const, ...params })),
     noteProbe: assign({ probedAt: ({ context }) => context.now() }),
     spare: assign({ spared: ({ context }) => context.spared + 1 }),
-    // the counter falls again, by one at each acknowledgement and to nothing at a registration.
-    noteAck: assign({ reports: ({ context }) => Math.max(0, context.reports - 1), spared: 0 }),
+    // the counter falls again, by one at each acknowledgement and to nothing at a registration. With the last report who made it is forgotten.
+    noteAck: assign(({ context: { reports, reporters } }) => (reports > 1 ? { reports: reports - 1, reporters, spared: 0 } : { reports: 0, reporters: noReporters, spared: 0 })),
     forgive: assign({ reports: 0, reporters: noReporters, spared: 0 }),
     noteReport: assign(({ context }, { reporter }: { reporter: number }) => ({
       reports: context.reports + 1,

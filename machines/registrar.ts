@@ -18,7 +18,7 @@ export const registrarMachine = setup({
   context: ({ input }) => input,
   initial: 'starting',
   states: {
-    starting: { entry: 'listen', on: { listening: 'serving', 'listen.failed': { target: 'stopped', actions: { type: 'report', params: ({ event }) => event } } } },
+    starting: { entry: 'listen', on: { listening: 'serving', 'listen.failed': { target: 'stopped', actions: { type: 'report', params: ({ event }) => ({ error: event.error }) } } } },
     serving: {
       invoke: {
         src: 'keepAlives', id: 'keepAlives', input: ({ context }) => context,
