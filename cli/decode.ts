@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { buffer } from 'node:stream/consumers';
 import { Command } from 'commander';
 import { UsageError } from '../errors.js';
 import { decodeAsap, decodeEnrp, encodeAsap, encodeEnrp, WireError, type Decoded, type AsapMessage, type EnrpMessage } from '../wire/index.js';
@@ -21,12 +22,13 @@ export function decodeCommand(): Command {
     .argument('[FILE]', 'pcap or pcapng; without it, or with -, standard input: a capture, or a message in hexadecimal on each line')
     .option('--check', 'encode each message again and compare; exit code 1 when one differs')
     .option('--enrp', 'hexadecimal input is ENRP, not ASAP')
-    .action((file: string | undefined, { check = false, enrp = false }: { check?: boolean; enrp?: boolean }) => {
+    .action(async (file: string | undefined, { check = false, enrp = false }: { check?: boolean; enrp?: boolean }) => {
       const tally: Tally = { checked: 0, mismatched: 0, refused: 0 };
       const write = linesTo(process.stdout);
       process.stdout.once('error', () => process.exit(1)); // whoever read us has gone (`| head`)
+      const input = await readInput(file);
       try {
-        for (const line of decodeInput(readInput(file), { check, protocol: enrp ? 'ENRP' : 'ASAP' }, tally)) write(line);
+        for (const line of decodeInput(input, { check, protocol: enrp ? 'ENRP' : 'ASAP' }, tally)) write(line);
         if (check) write(`checked ${tally.checked}, mismatched ${tally.mismatched}, refused ${tally.refused}`);
       } finally {
         write.flush();
@@ -76,9 +78,9 @@ function encodeAgain(protocol: Protocol, message: AsapMessage | EnrpMessage): Bu
   }
 }
 
-function readInput(file: string | undefined): Buffer {
+async function readInput(file: string | undefined): Promise<Buffer> {
   try {
-    return readFileSync(file === undefined || file === '-' ? 0 : file);
+    return file === undefined || file === '-' ? await buffer(process.stdin) : await readFile(file);
   } catch (error) {
     throw new UsageError('INVALID_DATA', `cannot read ${file ?? 'standard input'}: ${(error as Error).message}`, { cause: error });
   }
