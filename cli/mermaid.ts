@@ -34,7 +34,7 @@ function doingsOf(node: StateNode): readonly string[] {
     ...doing('entry', node.entry),
     ...doing('exit', node.exit),
     ...node.invoke.map(({ id, src }) => `invoke ${typeof src === 'string' && src !== id ? `${src} as ${id}` : id}`),
-    ...transitionsOf(node).filter(isInternal).map(labelOf),
+    ...transitionsOf(node).filter(isInternal).map((transition) => labelOf(transition) + (actionNames(transition.actions).length === 0 ? ' / nothing' : '')),
   ].map(plain);
 }
 

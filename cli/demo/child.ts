@@ -1,13 +1,14 @@
 import { oneLine } from '../fail.js';
 import type { Order, Report } from './messages.js';
 
-/** A process of the demo: it obeys orders, and ends when the demo has. Ctrl-C reaches the whole process group, but is the demo's to handle. */
+/** A process of the demo: it obeys orders, and ends when the demo has. */
 export function runChild(main: () => Promise<unknown>, obey: (order: Order) => void = () => undefined, onOrphaned: () => void = () => undefined): void {
-  process.on('SIGINT', () => undefined);
-  process.on('disconnect', () => {
+  const leave = (): void => {
     onOrphaned();
     process.exit(0);
-  });
+  };
+  process.on('disconnect', leave);
+  if (!process.connected) leave(); // the demo ended while this process was starting
   process.on('message', (order: Order) => {
     if (order.type === 'ping') tell({ type: 'awake' });
     else obey(order);

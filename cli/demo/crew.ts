@@ -12,7 +12,10 @@ export class Crew {
   }
 
   start(name: string, program: 'registrar' | 'element' | 'user', args: object): Member {
-    const child = fork(fileURLToPath(new URL(`./${program}.js`, import.meta.url)), [JSON.stringify(args)], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+    const child = fork(fileURLToPath(new URL(`./${program}.js`, import.meta.url)), [JSON.stringify(args)], {
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      detached: true, // Ctrl-C at the terminal is the demo's to handle, not theirs
+    });
     const member = new Member(name, child);
     this.#members.add(member);
     for (const output of [child.stdout, child.stderr]) if (output) createInterface({ input: output }).on('line', (line) => { this.options.onNote(name, line); });

@@ -59,8 +59,8 @@ export class Director {
   async #run(rounds: number): Promise<{ totals: Totals; median: number }> {
     await this.#start();
     for (let round = 0; round < rounds && !this.#isStopped; round += 1) {
-      const element = this.#elements[round % this.#elements.length];
-      if (element) await this.#round(element, round % 2 === 0 ? 'killed' : 'frozen');
+      const element = await this.#nextInUse();
+      if (element && !this.#isStopped) await this.#round(element, round % 2 === 0 ? 'killed' : 'frozen');
     }
     this.#display.event('waiting for the last replies');
     const finished = this.#user?.next('finished');
@@ -112,6 +112,14 @@ export class Director {
     await this.#pause(QUIET);
   }
 
+  /** The next in turn that has sessions: a fault elsewhere would show nothing. */
+  async #nextInUse(): Promise<Element | undefined> {
+    await this.#user?.next('progress');
+    const element = this.#elements.find(({ id }) => this.#serving[id] !== undefined) ?? this.#elements[0];
+    this.#elements.sort((one, other) => Number(one === element) - Number(other === element));
+    return element;
+  }
+
   #hit(element: Element, fault: 'killed' | 'frozen'): void {
     element.state = fault;
     if (fault === 'frozen') this.#registrar?.member.order({ type: 'frozen', pid: element.member.pid });
@@ -153,7 +161,7 @@ export class Director {
     this.#measureRate();
     this.#display.show({
       registrar: this.#registrar?.address ?? '', sessions: this.#sessions, totals: this.#totals, perSecond: this.#rate.perSecond, median: median(this.#times),
-      elements: this.#elements.map(({ name, id, state }) => ({ name, id: hex(id), state, sessions: this.#serving[id] ?? 0 })),
+      elements: [...this.#elements].sort((one, other) => (one.name < other.name ? -1 : 1)).map(({ name, id, state }) => ({ name, id: hex(id), state, sessions: this.#serving[id] ?? 0 })),
     });
   }
 
