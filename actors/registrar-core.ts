@@ -3,7 +3,7 @@ import type { TransportError } from '../errors.js';
 import { Handlespace, type Pool, type RegisteredElement } from '../handlespace/handlespace.js';
 import type { RemovalReason } from '../machines/keep-alive.js';
 import type { Timers } from '../machines/timers.js';
-import { poolHandleFromKey, poolHandleKey, poolHandleText, type AsapMessageOf, type Cause, type PoolElement } from '../wire/index.js';
+import { poolHandleFromKey, poolHandleKey, poolHandleText, type AsapMessageOf, type Cause, type Generation, type Policy, type PoolElement } from '../wire/index.js';
 import type { Association } from './association.js';
 import type { ActorEnvironment } from './environment.js';
 import { KeepAlives, type KeepAlivesOwner, type Watched } from './keep-alives.js';
@@ -75,6 +75,7 @@ export class RegistrarCore implements KeepAlivesOwner {
       return;
     }
     const generation = this.#generationOf(by, poolElement, known);
+    if (known && !belongs(known.pool, poolElement)) this.#dissolve(known);
     const element = this.handlespace.put(key, { ...poolElement, homeRegistrar: this.identifier, generation });
     this.#bind(element, by);
     this.keepAlives.registered(element, by.association, poolElement);
@@ -103,10 +104,10 @@ export class RegistrarCore implements KeepAlivesOwner {
     const pool = handlespace.pool(key);
     if (element.identifier === 0 || (element.registrationLife <= 0 && element.registrationLife !== -1)) return { cause: 'invalid-values', parameter: new Uint8Array(0) };
     if (known && this.#isAnother(by, element, known)) return { cause: 'non-unique-pe-identifier' };
-    if (pool && !(known && pool.size === 1)) {
-      if (pool.policy.policy !== element.policy.policy) return { cause: 'inconsistent-pooling-policy', policy: pool.policy };
+    if (pool && !(known && pool.size === 1)) { // alone in its pool it may change all of it
+      if (!isSamePolicy(pool.policy, element.policy)) return { cause: 'inconsistent-pooling-policy', policy: pool.policy };
       if (pool.transport.transport !== element.userTransport.transport) return { cause: 'inconsistent-transport-type', transport: pool.transport };
-    } else if (pool && known && pool.policy.policy !== element.policy.policy) this.#dissolve(known); // alone in its pool: it may change all of it
+    }
     if (known) return undefined;
     if (by.elements.size >= limits.registrationsPerAssociation || (pool?.size ?? 0) >= limits.elementsPerPool || (!pool && handlespace.poolCount >= limits.pools)) return { cause: 'lack-of-resources' };
     return undefined;
@@ -119,15 +120,18 @@ export class RegistrarCore implements KeepAlivesOwner {
     return JSON.stringify(element.userTransport) !== JSON.stringify(watched.userTransport);
   }
 
+  /** The only one of its pool makes another pool of it. */
   #dissolve(element: RegisteredElement): void {
+    const association = this.keepAlives.get(element)?.association;
+    if (association) this.#associations.get(association)?.elements.delete(element);
     this.handlespace.remove(element);
     this.keepAlives.forget(element);
   }
 
   /** The home that accepts gives the generation; renewing over the same association keeps it. */
-  #generationOf(by: RegistrarAssociation, element: PoolElement, known: RegisteredElement | undefined): { generation: number; home: number } {
+  #generationOf(by: RegistrarAssociation, element: PoolElement, known: RegisteredElement | undefined): Generation {
     const isRenewal = known?.generation !== undefined && known.home === this.identifier && this.keepAlives.get(known)?.association === by.association;
-    return isRenewal ? known.generation! : this.handlespace.nextGeneration(this.identifier, element.generation ?? known?.generation);
+    return isRenewal ? known.generation! : this.handlespace.nextGeneration(this.identifier, newest(element.generation, known?.generation));
   }
 
   #bind(element: RegisteredElement, by: RegistrarAssociation): void {
@@ -234,3 +238,9 @@ export class RegistrarCore implements KeepAlivesOwner {
 
 /** Between two updates of a pool to its subscribers. */
 const PUSH_PACE: Milliseconds = 100;
+
+const newest = (a: Generation | undefined, b: Generation | undefined): Generation | undefined => (a && b ? (a.generation > b.generation ? a : b) : (a ?? b));
+
+const belongs = (pool: Pool, { policy, userTransport }: PoolElement): boolean => isSamePolicy(pool.policy, policy) && pool.transport.transport === userTransport.transport;
+
+const isSamePolicy = (a: Policy, b: Policy): boolean => a.policy === b.policy && (a.policy !== 'unknown' || b.policy !== 'unknown' || a.type === b.type);
