@@ -1,7 +1,7 @@
 import { assign, emit, setup } from 'xstate';
 import type { Milliseconds } from '../environment.js';
 
-const noReporters: readonly number[] = [];
+const nobody: readonly number[] = [];
 
 /** A registrar watches over one pool element that it owns. RFC 5352 §3.4, §3.5. A flat chart and a root actor each: there may be 100 000 of
  *  them. When to look next is said by one schedule for all (`check`, `expire`); only a question that is open has a timer of its own. */
@@ -12,36 +12,42 @@ export const keepAliveMachine = setup({
     awaitPoll: emit({ type: 'order.awaitPoll' }),
     remove: emit((_, params: { reason: RemovalReason }) => ({ type: 'order.remove' as const, ...params })),
     noteProbe: assign({ probedAt: ({ context }) => context.now() }),
-    spare: assign({ spared: ({ context }) => context.spared + 1 }),
-    // X-14: the counter falls again, by one at each acknowledgement and to nothing at a registration. With the last report who made it is forgotten.
-    noteAck: assign(({ context: { reports, reporters } }) => (reports > 1 ? { reports: reports - 1, reporters, spared: 0 } : { reports: 0, reporters: noReporters, spared: 0 })),
-    forgive: assign({ reports: 0, reporters: noReporters, spared: 0 }),
-    noteReport: assign(({ context }, { reporter }: { reporter: number }) => ({
-      reports: context.reports + 1,
-      reporters: context.reporters.includes(reporter) ? context.reporters : [...context.reporters.slice(-7), reporter],
-    })),
+    spare: assign({ isSpared: true }),
+    // X-14: the counter falls again: by one with each acknowledgement that no report had asked for, to nothing at a registration.
+    noteAck: assign(({ context: { isAccused, reports, reporters } }) => {
+      const left = isAccused ? reports : Math.max(0, reports - 1);
+      return { reports: left, reporters: left === 0 ? nobody : reporters, isAccused: false, isSpared: false };
+    }),
+    forgive: assign({ reports: 0, reporters: nobody, isAccused: false, isSpared: false }),
+    noteReport: assign({ reports: ({ context }) => Math.min(context.reports + 1, context.maxBadPeReport), isAccused: true }),
+    noteReporter: assign({ reporters: ({ context: { reporters } }, { reporter }: Reporter) => (reporters.includes(reporter) ? reporters : [...reporters.slice(1 - MOST_REPORTERS), reporter]) }),
   },
   guards: {
-    // One accuser alone removes nobody: what he says makes us ask (design: evidence).
-    isCondemned: ({ context }, { reporter }: { reporter: number }) => context.reports >= context.maxBadPeReport && context.reporters.some((other) => other !== reporter),
+    // It acknowledges, and is reported again and again (§3.5). One accuser alone removes nobody: what he says makes us ask.
+    isCondemned: ({ context }, { reporter }: Reporter) => context.reports >= context.maxBadPeReport && context.reporters.some((other) => other !== reporter),
     hasHadItsTime: ({ context }) => context.activeSince(context.probedAt) >= context.timeout,
-    // A registrar that suspects most of what it sees suspects itself first, for two rounds at most.
-    suspectsItself: ({ context }) => context.spared < 2 && context.suspectsItself() && context.activeSince(context.probedAt) >= context.timeout,
+    // A registrar that suspects most of what it sees suspects itself first, for one round.
+    isSpared: ({ context }) => !context.isSpared && context.activeSince(context.probedAt) >= context.timeout && context.suspectsItself(),
   },
   delays: { 'keep-alive-timeout': ({ context }) => Math.max(1, context.timeout - context.activeSince(context.probedAt)) },
 }).createMachine({
   id: 'keepAlive',
-  context: ({ input }) => ({ ...input, reports: 0, reporters: noReporters, probedAt: 0, spared: 0 }),
+  context: ({ input }) => ({ ...input, reports: 0, reporters: nobody, isAccused: false, probedAt: 0, isSpared: false }),
   initial: 'alive',
+  on: {
+    expire: { target: '.removed', actions: { type: 'remove', params: { reason: 'expired' } } },
+    ASAP_DEREGISTRATION: { target: '.removed', actions: { type: 'remove', params: { reason: 'deregistered' } } },
+  },
   states: {
     alive: {
       on: {
         check: 'checking',
         ASAP_ENDPOINT_UNREACHABLE: [
           { guard: { type: 'isCondemned', params: ({ event }) => event }, target: 'removed', actions: { type: 'remove', params: { reason: 'reported' } } },
-          { target: 'checking', actions: { type: 'noteReport', params: ({ event }) => event } }, // RFC 5352 §3.5: asked at once
+          { target: 'checking', actions: ['noteReport', { type: 'noteReporter', params: ({ event }) => event }] }, // asked at once
         ],
         'association.lost': 'checking', // X-38: evidence, not yet the end
+        'identifier.claimed': 'checking', // X-15: somebody else's, if this one answers
         ASAP_REGISTRATION: { actions: 'forgive' },
       },
     },
@@ -51,7 +57,7 @@ export const keepAliveMachine = setup({
       on: {
         ASAP_ENDPOINT_KEEP_ALIVE_ACK: { target: 'alive', actions: 'noteAck' },
         ASAP_REGISTRATION: { target: 'alive', actions: 'forgive' },
-        ASAP_ENDPOINT_UNREACHABLE: { actions: { type: 'noteReport', params: ({ event }) => event } }, // joined: it is being asked
+        ASAP_ENDPOINT_UNREACHABLE: { actions: { type: 'noteReporter', params: ({ event }) => event } }, // it is being asked: one event, however many saw it
         'association.lost': 'checking', // it may be reached at its own ASAP transport
         'probe.failed': { target: 'removed', actions: { type: 'remove', params: { reason: 'unreachable' } } },
       },
@@ -61,7 +67,7 @@ export const keepAliveMachine = setup({
       entry: 'awaitPoll',
       on: {
         'poll.done': [
-          { guard: 'suspectsItself', target: 'checking', actions: 'spare' },
+          { guard: 'isSpared', target: 'checking', actions: 'spare' },
           { guard: 'hasHadItsTime', target: 'removed', actions: { type: 'remove', params: { reason: 'unanswered' } } },
           { target: 'waiting' },
         ],
@@ -73,12 +79,12 @@ export const keepAliveMachine = setup({
     },
     removed: { type: 'final' },
   },
-  on: {
-    expire: { target: '.removed', actions: { type: 'remove', params: { reason: 'expired' } } },
-    ASAP_DEREGISTRATION: { target: '.removed', actions: { type: 'remove', params: { reason: 'deregistered' } } },
-  },
 });
 
+/** Who is remembered of those who reported: enough to tell that it was not one alone. */
+const MOST_REPORTERS = 8;
+
+/** `unanswered`: a keep-alive; `unreachable`: its association is gone and nobody listens where it was; `reported`: by several, again and again. */
 export type RemovalReason = 'deregistered' | 'expired' | 'unanswered' | 'unreachable' | 'reported';
 export interface KeepAliveInput {
   /** For an acknowledgement, our own loop's lag not counted. */
@@ -90,15 +96,19 @@ export interface KeepAliveInput {
   readonly suspectsItself: () => boolean;
 }
 export interface KeepAliveContext extends KeepAliveInput {
+  /** Reports that made us ask, since it registered, less what the counter has fallen; it stops at MAX-BAD-PE-REPORT. */
   readonly reports: number;
   /** The last different ones who reported. */
   readonly reporters: readonly number[];
+  /** The open question is because of a report. */
+  readonly isAccused: boolean;
   readonly probedAt: Milliseconds;
-  /** Rounds it was spared because the registrar suspected itself. */
-  readonly spared: number;
+  /** It has been, because the registrar suspected itself. */
+  readonly isSpared: boolean;
 }
+interface Reporter { readonly reporter: number }
 export type KeepAliveEvent =
-  | { type: 'check' } | { type: 'expire' } | { type: 'poll.done' } | { type: 'probe.failed' } | { type: 'association.lost' }
+  | { type: 'check' } | { type: 'expire' } | { type: 'poll.done' } | { type: 'probe.failed' } | { type: 'association.lost' } | { type: 'identifier.claimed' }
   | { type: 'ASAP_REGISTRATION' } | { type: 'ASAP_DEREGISTRATION' } | { type: 'ASAP_ENDPOINT_KEEP_ALIVE_ACK' }
-  | { type: 'ASAP_ENDPOINT_UNREACHABLE'; reporter: number };
+  | ({ type: 'ASAP_ENDPOINT_UNREACHABLE' } & Reporter);
 export type KeepAliveOrder = { type: 'order.probe' } | { type: 'order.awaitPoll' } | { type: 'order.remove'; reason: RemovalReason };
