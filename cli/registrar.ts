@@ -23,7 +23,10 @@ export function registrarCommand(): Command {
 }
 
 async function run({ asap = ['tcp://127.0.0.1:3863'], id, timers, logLevel }: Options): Promise<void> {
-  const registrar = await createRegistrar({ asap, timers, logger: lineLogger(logLevel), ...(id !== undefined && { id }) }).catch(failWith);
+  const logger = lineLogger(logLevel);
+  const registrar = await createRegistrar({ asap, timers, logger, ...(id !== undefined && { id }) }).catch(failWith);
+  registrar.on('registered', ({ poolHandle, peIdentifier }) => { logger.info({ poolHandle, peIdentifier: hex(peIdentifier) }, 'registered'); });
+  registrar.on('removed', ({ poolHandle, peIdentifier, reason }) => { logger.info({ poolHandle, peIdentifier: hex(peIdentifier), reason }, 'removed'); });
   process.stdout.write(`registrar ${hex(registrar.identifier)} listens on ${registrar.asap.join(', ')}\n`);
   await untilSignal();
   await leave(() => registrar.close());
