@@ -11,6 +11,8 @@ export class RegistrarAssociation implements AssociationOwner {
   readonly elements = new Set<RegisteredElement>();
   /** Pools whose changes it wants to know: by key (S bit, RFC 5352 §2.2.5). */
   readonly subscriptions = new Set<string>();
+  /** Those of them that have changed while it did not read. */
+  readonly owed = new Set<string>();
   /** Tells accusers apart. */
   readonly number: number;
   readonly #core: RegistrarCore;
@@ -46,7 +48,10 @@ export class RegistrarAssociation implements AssociationOwner {
     this.#checkQueue();
   }
 
-  drain(): void { this.association.link.resume(); }
+  drain(): void {
+    this.association.link.resume();
+    this.#core.pay(this);
+  }
 
   down(reason: TransportError): void { this.#core.associationDown(this, reason); }
 

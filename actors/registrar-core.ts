@@ -75,12 +75,13 @@ export class RegistrarCore implements KeepAlivesOwner {
       return;
     }
     const generation = this.#generationOf(by, poolElement, known);
+    const before = known?.encoded;
     if (known && !belongs(known.pool, poolElement)) this.#dissolve(known);
     const element = this.handlespace.put(key, { ...poolElement, homeRegistrar: this.identifier, generation });
     this.#bind(element, by);
     this.keepAlives.registered(element, by.association, poolElement);
     by.association.send({ type: 'ASAP_REGISTRATION_RESPONSE', flags: { reject: false }, poolHandle, peIdentifier: poolElement.identifier, generation });
-    this.#poolChanged(key);
+    if (element.encoded !== before) this.#poolChanged(key); // most registrations are renewals, and say nothing new
     if (!known) this.owner.registered(key, poolElement);
   }
 
@@ -177,15 +178,33 @@ export class RegistrarCore implements KeepAlivesOwner {
 
   #push(): void {
     this.#pushTimer = undefined;
-    for (const key of this.#changed) {
-      const pool = this.handlespace.pool(key);
-      for (const subscriber of this.#subscribers.get(key) ?? []) {
-        if (pool) this.#answer(subscriber, pool, undefined, true);
-        else { subscriber.subscriptions.delete(key); this.#unknown(subscriber, key); }
-      }
-      if (!pool) this.#subscribers.delete(key);
-    }
+    for (const key of this.#changed) for (const subscriber of this.#subscribers.get(key) ?? []) this.#update(subscriber, key);
     this.#changed.clear();
+  }
+
+  /** One who does not read gets what he missed when he does: the last state only. */
+  #update(subscriber: RegistrarAssociation, key: string): void {
+    const pool = this.handlespace.pool(key);
+    if (!subscriber.association.link.writable) subscriber.owed.add(key);
+    else if (pool) this.#answer(subscriber, pool, undefined, true);
+    else {
+      this.#unsubscribe(subscriber, key);
+      this.#unknown(subscriber, key);
+    }
+  }
+
+  /** He reads again. */
+  pay(subscriber: RegistrarAssociation): void {
+    const owed = [...subscriber.owed];
+    subscriber.owed.clear();
+    for (const key of owed) this.#update(subscriber, key);
+  }
+
+  #unsubscribe(subscriber: RegistrarAssociation, key: string): void {
+    const subscribers = this.#subscribers.get(key);
+    subscriber.subscriptions.delete(key);
+    subscribers?.delete(subscriber);
+    if (subscribers?.size === 0) this.#subscribers.delete(key);
   }
 
   // ---- keep-alive and reports, RFC 5352 §3.4, §3.5
@@ -223,11 +242,7 @@ export class RegistrarCore implements KeepAlivesOwner {
 
   associationDown(by: RegistrarAssociation, reason: TransportError): void {
     this.#associations.delete(by.association);
-    for (const key of by.subscriptions) {
-      const subscribers = this.#subscribers.get(key);
-      subscribers?.delete(by);
-      if (subscribers?.size === 0) this.#subscribers.delete(key);
-    }
+    for (const key of by.subscriptions) this.#unsubscribe(by, key);
     for (const element of by.elements) {
       const watched = this.keepAlives.get(element);
       if (watched?.association === by.association) this.keepAlives.send(watched, { type: 'association.lost' });

@@ -96,7 +96,7 @@ export class AsapPeer {
   async register(element: PoolElement, handle: Uint8Array = echo): Promise<Registered> {
     const answers = await this.ask({ type: 'ASAP_REGISTRATION', poolHandle: handle, poolElement: element });
     const [answer] = answers;
-    if (answer?.type !== 'ASAP_REGISTRATION_RESPONSE' || answers.length !== 1) throw new Error(`not one registration response: ${JSON.stringify(answers)}`);
+    if (answer?.type !== 'ASAP_REGISTRATION_RESPONSE' || answers.length !== 1) throw new Error(`not one registration response but ${answers.length}: ${answers.slice(0, 5).map(({ type }) => type).join(', ')}`);
     return { answer, isRejected: answer.flags.reject, causes: answer.error ?? [], generation: answer.generation };
   }
 

@@ -1,0 +1,213 @@
+import type { Policy } from '../../wire/index.js';
+import { encodeAsap } from '../../wire/index.js';
+import { elementOf, RegistrarWorld, type AsapPeer } from '../support/registrar-world.js';
+import { World } from '../support/world.js';
+
+/** A registrar and those who ask it. */
+
+const identifiers = ({ poolElements }: Awaited<ReturnType<AsapPeer['resolve']>>): number[] => poolElements.map(({ identifier }) => identifier);
+const least = (load: number): Policy => ({ policy: 'least-used', load });
+
+describe('handle resolution at the registrar (RFC 5352 §3.3)', () => {
+  it('answers with the elements of the pool, each answer beginning one further on; no policy where it is round robin', async () => {
+    const { setting } = await start(1, 2, 3);
+    const user = await setting.peer('user');
+    const first = await user.resolve();
+    expect([first.flags, first.policy, first.error, identifiers(first)]).toEqual([{ acceptUpdates: false }, undefined, undefined, [1, 2, 3]]);
+    expect([identifiers(await user.resolve()), identifiers(await user.resolve())]).toEqual([[2, 3, 1], [3, 1, 2]]);
+  });
+
+  it('the order is that of the pool\'s policy, and the policy goes along', async () => {
+    const { setting, peer } = await start();
+    for (const [identifier, load] of [[1, 30], [2, 10], [3, 20]] as const) await peer.register(elementOf(identifier, { policy: least(load) }));
+    const answer = await (await setting.peer('user')).resolve();
+    expect([answer.policy?.policy, identifiers(answer)]).toEqual(['least-used', [2, 3, 1]]);
+    await peer.register(elementOf(1, { policy: least(0) }));
+    expect(identifiers(await peer.resolve())).toEqual([1, 2, 3]);
+  });
+
+  it('a pool handle that nobody serves: 0x9, in one round trip', async () => {
+    const { setting, peer } = await start();
+    const before = setting.world.clock.now();
+    peer.association.send({ type: 'ASAP_HANDLE_RESOLUTION', flags: { sendUpdates: false }, poolHandle: Buffer.from('nobody') });
+    await setting.world.until(() => peer.received.length > 0);
+    expect(setting.world.clock.now() - before).toBe(2); // 1 ms a way
+    expect(peer.received).toEqual([{ type: 'ASAP_HANDLE_RESOLUTION_RESPONSE', flags: { acceptUpdates: false }, poolHandle: Buffer.from('nobody'), poolElements: [], error: [{ cause: 'unknown-pool-handle' }] }]);
+    const user = await setting.accessPoint('user');
+    await expect(setting.world.settled(user.resolve('nobody'), 50)).rejects.toMatchObject({ code: 'UNKNOWN_POOL_HANDLE' });
+  });
+
+  it('any bytes are a handle (X-16), also those that are no UTF-8', async () => {
+    const { peer } = await start();
+    const handle = Buffer.from([0, 0xff, 0xfe, 0x80, 0, 1, 2]);
+    await peer.register(elementOf(7), handle);
+    const answer = await peer.resolve({ handle });
+    expect([Buffer.from(answer.poolHandle), identifiers(answer)]).toEqual([handle, [7]]);
+    expect((await peer.resolve({ handle: Buffer.from([0, 0xff, 0xfe, 0x80, 0, 1]) })).error).toBeDefined();
+  });
+
+  it.each(['a', 'ab', 'abc', 'abcd', 'a much longer handle, of many bytes'])('the straight way and the general one give the same bytes: %j', async (name) => {
+    const { setting, peer } = await start();
+    const handle = Buffer.from(name);
+    await peer.register(elementOf(7, { capabilities: Buffer.from([1, 2, 3]) }), handle);
+    const sent: Buffer[] = [];
+    const socket = await setting.socket();
+    const straight = encodeAsap({ type: 'ASAP_HANDLE_RESOLUTION', flags: { sendUpdates: false }, poolHandle: handle });
+    const unpadded = Buffer.from(straight);
+    unpadded.writeUInt16BE(8 + handle.length, 2); // a length that leaves out the padding, as RFC 5354 §3 has it for parameters
+    const general = encodeAsap({ type: 'ASAP_HANDLE_RESOLUTION', flags: { sendUpdates: false }, poolHandle: handle, itemsWanted: 0 });
+    for (const question of [straight, unpadded, general]) {
+      socket.bytes.length = 0;
+      socket.socket.write(question);
+      await setting.world.advance(5);
+      sent.push(Buffer.concat(socket.bytes));
+    }
+    expect(sent[0]?.length).toBeGreaterThan(40);
+    expect(sent[1]).toEqual(sent[0]);
+    expect(sent[2]).toEqual(sent[0]);
+  });
+
+  it('X-17: as many elements as 0x803f asks for', async () => {
+    const { peer } = await start(1, 2, 3, 4);
+    expect(identifiers(await peer.resolve({ itemsWanted: 2 }))).toEqual([1, 2]);
+    expect(identifiers(await peer.resolve({ itemsWanted: 1 }))).toEqual([2]);
+    expect(identifiers(await peer.resolve({ itemsWanted: 0xffff_ffff }))).toHaveLength(4);
+  });
+
+  it('X-17: never more than 64 KiB, whatever is asked for, and all that fit', async () => {
+    const { peer } = await start();
+    for (let identifier = 1; identifier <= 2_000; identifier += 1) peer.association.send({ type: 'ASAP_REGISTRATION', poolHandle: Buffer.from('echo'), poolElement: elementOf(identifier) });
+    await peer.ask();
+    const answer = await peer.resolve({ itemsWanted: 0xffff_ffff });
+    const { length } = encodeAsap(answer);
+    expect(length).toBeLessThanOrEqual(0xffff);
+    expect(length).toBeGreaterThan(0xffff - 100);
+    expect((await peer.resolve()).poolElements).toHaveLength(128);
+  });
+});
+
+describe('subscriptions (S bit, RFC 5352 §2.2.5, §2.2.6, X-33)', () => {
+  it('are confirmed by the A bit; changes are pushed, paced, with the A bit', async () => {
+    const { setting, peer } = await start(1);
+    const user = await setting.peer('user');
+    expect((await user.resolve({ sendUpdates: true })).flags).toEqual({ acceptUpdates: true });
+    for (const identifier of [2, 3, 4]) await peer.register(elementOf(identifier));
+    await setting.world.advance(200);
+    const pushed = user.received.slice(1);
+    expect(pushed).toHaveLength(1); // three registrations within 100 ms are one update
+    expect(pushed[0]).toMatchObject({ type: 'ASAP_HANDLE_RESOLUTION_RESPONSE', flags: { acceptUpdates: true } });
+    expect(pushed[0]).toHaveProperty('poolElements.length', 4);
+  });
+
+  it('a change every 10 ms is an update every 100 ms; nothing is sent where nothing changes', async () => {
+    const { setting, peer } = await start(1);
+    const user = await setting.peer('user');
+    await user.resolve({ sendUpdates: true });
+    for (let time = 0; time < 100; time += 1) await peer.register(elementOf(2 + time));
+    await setting.world.advance(200);
+    const { length } = user.received;
+    expect(length).toBeGreaterThan(8);
+    expect(length).toBeLessThan(14);
+    await setting.world.advance(20_000);
+    expect(user.received.length).toBe(length);
+  });
+
+  it('a renewal that changes nothing is no change', async () => {
+    const { setting, peer } = await start(1);
+    const user = await setting.peer('user');
+    await user.resolve({ sendUpdates: true });
+    for (let time = 0; time < 10; time += 1) {
+      await peer.register(elementOf(1));
+      await setting.world.advance(500);
+    }
+    expect(user.received.length).toBe(1);
+  });
+
+  it('when the pool vanishes it ends them, by a negative answer; a pool that comes anew has no subscribers', async () => {
+    const { setting, peer } = await start(1);
+    const user = await setting.peer('user');
+    await user.resolve({ sendUpdates: true });
+    await peer.deregister(1);
+    await setting.world.advance(200);
+    expect(user.received.slice(1)).toEqual([{ type: 'ASAP_HANDLE_RESOLUTION_RESPONSE', flags: { acceptUpdates: false }, poolHandle: Buffer.from('echo'), poolElements: [], error: [{ cause: 'unknown-pool-handle' }] }]);
+    await peer.register(elementOf(1));
+    await setting.world.advance(1_000);
+    expect(user.received.length).toBe(2);
+  });
+
+  it('a pool that vanished and was back before the update is a change, no end', async () => {
+    const { setting, peer } = await start(1);
+    const user = await setting.peer('user');
+    await user.resolve({ sendUpdates: true });
+    await peer.deregister(1);
+    await peer.register(elementOf(2));
+    await setting.world.advance(200);
+    expect(user.received.slice(1)).toEqual([expect.objectContaining({ flags: { acceptUpdates: true }, poolElements: [expect.objectContaining({ identifier: 2 })] })]);
+  });
+
+  it('a pool that is not there cannot be subscribed to', async () => {
+    const { setting, peer } = await start();
+    const user = await setting.peer('user');
+    expect(await user.resolve({ sendUpdates: true })).toMatchObject({ flags: { acceptUpdates: false }, error: [{ cause: 'unknown-pool-handle' }] });
+    await peer.register(elementOf(1));
+    await setting.world.advance(500);
+    expect(user.received.length).toBe(1);
+  });
+
+  it('several times by one association is one subscription; it ends with the association', async () => {
+    const { setting, peer } = await start(1);
+    const user = await setting.peer('user');
+    for (let time = 0; time < 5; time += 1) await user.resolve({ sendUpdates: true });
+    await peer.register(elementOf(2));
+    await setting.world.advance(200);
+    expect(user.received.length).toBe(6);
+    user.association.destroy('LINK_LOST');
+    await setting.world.advance(5);
+    await peer.register(elementOf(3));
+    await setting.world.advance(200);
+    expect(setting.log('error')).toEqual([]);
+  });
+
+  it('a limit: more are answered without the A bit', async () => {
+    const { setting, peer } = await start(1);
+    await peer.register(elementOf(1), Buffer.from('second'));
+    await setting.registrar.close();
+    const other = await start(1, { limits: { subscriptionsPerAssociation: 1 } });
+    await other.peer.register(elementOf(1), Buffer.from('second'));
+    const user = await other.setting.peer('user');
+    expect((await user.resolve({ sendUpdates: true })).flags.acceptUpdates).toBe(true);
+    expect((await user.resolve({ sendUpdates: true, handle: Buffer.from('second') }))).toMatchObject({ flags: { acceptUpdates: false }, error: undefined });
+    expect((await user.resolve({ sendUpdates: true })).flags.acceptUpdates).toBe(true); // it has that one
+  });
+
+  it('a subscriber that does not read misses what is between, and has the last state when it reads again', async () => {
+    const { setting, peer } = await start(1, new World({ bufferSize: 8 * 1024 }));
+    for (let identifier = 2; identifier <= 120; identifier += 1) peer.association.send({ type: 'ASAP_REGISTRATION', poolHandle: Buffer.from('echo'), poolElement: elementOf(identifier) });
+    await setting.world.advance(500);
+    const user = await setting.peer('user');
+    await user.resolve({ sendUpdates: true });
+    user.association.link.pause();
+    for (let time = 1; time <= 100; time += 1) {
+      await peer.register(elementOf(1, { registrationLife: 1_000 + time }));
+      await setting.world.advance(110);
+    }
+    user.association.link.resume();
+    await setting.world.advance(1_000);
+    const updates = user.received.map((message) => (message.type === 'ASAP_HANDLE_RESOLUTION_RESPONSE' ? message.poolElements.find(({ identifier }) => identifier === 1)?.registrationLife : undefined));
+    expect(updates.at(-1)).toBe(1_100);
+    expect(updates.length).toBeLessThan(60); // what fills the queue to its mark, and one more
+    expect(user.down).toBeUndefined();
+  });
+});
+
+type Given = number | World | Parameters<typeof RegistrarWorld.start>[0];
+
+/** With one association that has registered elements of these identifiers. */
+async function start(...given: readonly Given[]): Promise<{ setting: RegistrarWorld; peer: AsapPeer }> {
+  const world = given.find((each) => each instanceof World);
+  const options = given.find((each): each is Exclude<Given, number | World> => typeof each === 'object' && !(each instanceof World));
+  const setting = await RegistrarWorld.start(options, world);
+  const peer = await setting.peer();
+  for (const identifier of given) if (typeof identifier === 'number') await peer.register(elementOf(identifier));
+  return { setting, peer };
+}
