@@ -19,4 +19,4 @@ export function oneLine(error: unknown): string {
   return error instanceof Error ? error.message.split('\n', 1)[0] ?? '' : String(error);
 }
 
-const usage: ReadonlySet<string> = new Set(['INVALID_OPTION', 'INVALID_URL', 'INVALID_HANDLE', 'INVALID_DATA']);
+const usage: ReadonlySet<string> = new Set(['INVALID_OPTION', 'INVALID_URL', 'INVALID_HANDLE', 'INVALID_DATA', 'FEATURE_UNAVAILABLE']);
