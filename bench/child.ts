@@ -1,0 +1,59 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+/** A process of the bench: forked from a file in bench/children, and ended with the bench. */
+export class Child<Ready> {
+  static readonly #all = new Set<Child<unknown>>();
+  readonly ready: Promise<Ready>;
+  readonly #process: ChildProcess;
+  #waiting: { readonly resolve: (answer: unknown) => void; readonly reject: (error: Error) => void } | undefined;
+
+  /** @param name the file's, without its ending. */
+  constructor(name: string, input: object = {}) {
+    const profile = process.execArgv.filter((argument) => argument.startsWith('--cpu-prof')); // of both sides, if any
+    this.#process = fork(fileURLToPath(new URL(`./children/${name}.js`, import.meta.url)), [JSON.stringify(input)], { execArgv: ['--expose-gc', ...profile] });
+    Child.#all.add(this);
+    this.ready = this.#answer<Ready>();
+    this.#process.on('message', (answer) => { this.#waiting?.resolve(answer); });
+    this.#process.once('exit', (code, signal) => {
+      Child.#all.delete(this);
+      this.#waiting?.reject(new Error(`bench/children/${name} has ended: ${signal ?? code}`));
+    });
+  }
+
+  /** One question at a time. */
+  ask<Answer>(question: string): Promise<Answer> {
+    const answer = this.#answer<Answer>();
+    this.#process.send(question);
+    return answer;
+  }
+
+  /** Microseconds of CPU since the last call. */
+  cpu(): Promise<number> { return this.ask<number>('cpu'); }
+
+  kill(signal: NodeJS.Signals = 'SIGKILL'): void { this.#process.kill(signal); }
+
+  /** In order, so that a profile is written. */
+  leave(): void { if (this.#process.connected) this.#process.disconnect(); }
+
+  static killAll(): void { for (const child of Child.#all) child.kill(); }
+
+  #answer<Answer>(): Promise<Answer> {
+    return new Promise<unknown>((resolve, reject) => { this.#waiting = { resolve, reject }; }).finally(() => { this.#waiting = undefined; }) as Promise<Answer>;
+  }
+}
+
+/** The child's side: says that it is ready, answers questions, ends with its parent. */
+export function serveParent(ready: object, answers: Readonly<Record<string, () => unknown>> = {}): void {
+  let last = process.cpuUsage();
+  const cpu = (): number => {
+    const { user, system } = process.cpuUsage(last);
+    last = process.cpuUsage();
+    return user + system;
+  };
+  process.on('message', (question: string) => { process.send?.(question === 'cpu' ? cpu() : answers[question]?.() ?? null); });
+  process.on('disconnect', () => { process.exit(); });
+  process.send?.(ready);
+}
+
+export const inputOf = <T>(): T => JSON.parse(process.argv[2] ?? '{}') as T;

@@ -1,0 +1,65 @@
+/** Requests a second, and microseconds of CPU a request over both processes. */
+export interface Rate { readonly rate: number; readonly cpu: number }
+
+/** One of the two that are compared. */
+export interface Side {
+  readonly request: (done: () => void) => void;
+  /** The server's CPU in microseconds since the last call. */
+  readonly serverCpu: () => Promise<number>;
+}
+export interface Load { readonly count: number; readonly outstanding: number }
+export interface Run { readonly rounds: number; readonly scale: number }
+
+/** A row of the table. */
+export interface Row {
+  readonly what: string;
+  readonly ours: string;
+  readonly bare?: string;
+  readonly ratio?: number;
+  readonly cpu?: string;
+  readonly budget?: string;
+  readonly isMet?: boolean;
+}
+
+export const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
+export const perSecond = (rate: number): string => `${Math.round(rate).toLocaleString('en')}/s`;
+export const ms = (value: number): string => `${value.toFixed(1)} ms`;
+
+/** Both in turn, after one run each to get warm: our rate beside the bare one. */
+export async function compare(what: string, { ours, bare }: { readonly ours: Side; readonly bare: Side }, load: Load, { rounds, scale }: Run, budget?: number): Promise<Row> {
+  const scaled = { ...load, count: load.count * scale };
+  const rates: { readonly own: Rate; readonly other: Rate }[] = [];
+  for (let round = -1; round < rounds; round++) {
+    const each = { other: await drive(bare, scaled), own: await drive(ours, scaled) };
+    if (round >= 0) rates.push(each);
+  }
+  const own = medianRate(rates.map((each) => each.own));
+  const other = medianRate(rates.map((each) => each.other));
+  const ratio = own.rate / other.rate;
+  return {
+    what: `${what}, ${load.outstanding} outstanding`, ours: perSecond(own.rate), bare: perSecond(other.rate), ratio, cpu: `${own.cpu.toFixed(1)} / ${other.cpu.toFixed(1)} us`,
+    ...(budget !== undefined && { budget: `>= ${budget} x`, isMet: ratio >= budget }),
+  };
+}
+
+const medianRate = (rates: readonly Rate[]): Rate => ({ rate: median(rates.map(({ rate }) => rate)), cpu: median(rates.map(({ cpu }) => cpu)) });
+
+/** Keeps so many requests under way until all have been answered. */
+async function drive({ request, serverCpu }: Side, { count, outstanding }: Load): Promise<Rate> {
+  await serverCpu();
+  const cpu = process.cpuUsage();
+  const began = performance.now();
+  await new Promise<void>((resolve) => {
+    let sent = 0;
+    let answered = 0;
+    const done = (): void => {
+      if (++answered === count) resolve();
+      else next();
+    };
+    const next = (): void => { if (sent < count) { sent++; request(done); } };
+    for (let i = 0; i < outstanding; i++) next();
+  });
+  const seconds = (performance.now() - began) / 1000;
+  const { user, system } = process.cpuUsage(cpu);
+  return { rate: count / seconds, cpu: (user + system + await serverCpu()) / count };
+}

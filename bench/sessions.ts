@@ -1,0 +1,59 @@
+import { initialize, type Session } from '../index.js';
+import { BareClient } from './bare.js';
+import { Child } from './child.js';
+import { compare, type Row, type Run, type Side } from './measure.js';
+
+const payload = Buffer.alloc(64, 1);
+
+/** Request and reply on a session, 64 bytes, effectively-once, one process each side. */
+export async function sessions(run: Run): Promise<Row[]> {
+  const registrar = new Child<{ address: string }>('registrar');
+  const { address } = await registrar.ready;
+  const element = new Child<{ bare: number }>('element', { registrar: address });
+  const client = new BareClient((await element.ready).bare);
+  const rsp = await initialize({ registrars: [address] });
+  const serverCpu = (): Promise<number> => element.cpu();
+  const bare: Side = { request: (done) => { client.request(payload, done); }, serverCpu };
+  const stateless = { bare, ours: { request: requester(await rsp.connect('echo')), serverCpu } };
+  const stateful = { bare, ours: { request: requester(await rsp.connect('counter')), serverCpu } };
+  const rows = [
+    await compare('session, stateless', stateless, { outstanding: 1, count: 20_000 }, run),
+    await compare('session, stateless', stateless, { outstanding: 32, count: 150_000 }, run, 0.8),
+    await compare('session, stateless', stateless, { outstanding: 256, count: 300_000 }, run, 0.8),
+    await compare('session, a cookie each (not signed yet)', stateful, { outstanding: 32, count: 100_000 }, run, 0.5),
+    await compare('session, a cookie each (not signed yet)', stateful, { outstanding: 256, count: 200_000 }, run, 0.5),
+  ];
+  client.close();
+  await rsp.close();
+  element.leave();
+  registrar.leave();
+  return rows;
+}
+
+/** Replies come in the order of the requests. */
+function requester(session: Session): Side['request'] {
+  const waiting = new InOrder();
+  session.on('data', () => { waiting.next(); });
+  return (done) => {
+    waiting.push(done);
+    void session.send(payload);
+  };
+}
+
+/** Who waits for a reply, where replies carry no id. */
+export class InOrder {
+  #waiting: (() => void)[] = [];
+  #at = 0;
+
+  push(done: () => void): void { this.#waiting.push(done); }
+
+  next(): void {
+    const done = this.#waiting[this.#at++];
+    if (this.#at === TIDY) {
+      this.#waiting = this.#waiting.slice(TIDY);
+      this.#at = 0;
+    }
+    done?.();
+  }
+}
+const TIDY = 4096;
