@@ -33,6 +33,8 @@ export class DataPlane implements SharedPlane, DataLinkOwner {
   readonly #addresses = new Map<DataLink, string>();
   readonly #sessions = new Set<UserSession>();
   readonly #services = new Set<Service>();
+  /** Timers of links without sessions: they keep nobody waiting once all is closed. */
+  readonly #idle = new Map<DataLink, unknown>();
   #linkCount = 0;
 
   constructor({ environment, pools, timers }: { environment: ActorEnvironment; pools: PoolView; timers: Timers }) {
@@ -65,6 +67,7 @@ export class DataPlane implements SharedPlane, DataLinkOwner {
     for (const session of [...this.#sessions]) session.destroy();
     await Promise.all([...this.#services].map((service) => service.close()));
     for (const link of [...this.#links.values()]) link.close();
+    for (const timer of this.#idle.values()) this.environment.clock.clearTimeout(timer);
     this.monitor.stop();
   }
 
@@ -84,12 +87,15 @@ export class DataPlane implements SharedPlane, DataLinkOwner {
   }
 
   sessionLeft(link: DataLink): void {
+    const { clock } = this.environment;
     if (link.sessions.size > 0 || !link.isUp) return;
-    this.environment.clock.setTimeout(() => {
+    clock.clearTimeout(this.#idle.get(link));
+    this.#idle.set(link, clock.setTimeout(() => {
+      this.#idle.delete(link);
       if (link.sessions.size > 0) return;
       this.#forget(link); // whoever comes from here on makes a new one
       link.close();
-    }, LINK_IDLE);
+    }, LINK_IDLE));
   }
 
   sessionOver(session: UserSession): void { this.#sessions.delete(session); }

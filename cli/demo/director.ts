@@ -155,9 +155,9 @@ export class Director {
 
   #onReport(report: Report): void {
     if (report.type === 'note') this.#display.event(`user: ${report.text}`);
-    if (report.type !== 'progress') return;
+    if (report.type !== 'progress' && report.type !== 'finished') return;
     this.#totals = report.totals;
-    this.#serving = report.serving;
+    if (report.type === 'progress') this.#serving = report.serving;
     this.#measureRate();
     this.#display.show({
       registrar: this.#registrar?.address ?? '', sessions: this.#sessions, totals: this.#totals, perSecond: this.#rate.perSecond, median: median(this.#times),

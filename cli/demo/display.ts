@@ -68,7 +68,7 @@ class Screen implements Display {
 }
 
 function table({ registrar, sessions, elements, totals, perSecond, median }: View): readonly string[] {
-  const width = 32;
+  const width = 24;
   return [
     '',
     ` registrar ${registrar}`,
@@ -76,8 +76,8 @@ function table({ registrar, sessions, elements, totals, perSecond, median }: Vie
     ...elements.map(({ name, id, state, sessions: count }) =>
       ` counter ${name} ${id} ${paint(state)} ${'#'.repeat(Math.round((count / sessions) * width)).padEnd(width, '.')} ${String(count).padStart(3)}`),
     '',
-    ` failovers ${totals.failovers}   sent ${totals.sent}   answered ${totals.answered}   lost ${totals.lost}   doubled ${totals.doubled}   median failover ${median.toFixed(0)} ms`,
-    ' Ctrl-C ends',
+    ` failovers ${totals.failovers}   sent ${totals.sent}   answered ${totals.answered}`,
+    ` lost ${totals.lost}   doubled ${totals.doubled}   median failover ${median.toFixed(0)} ms   (Ctrl-C ends)`,
   ];
 }
 
