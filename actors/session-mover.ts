@@ -56,6 +56,8 @@ export class SessionMover {
   #cause: unknown;
   /** It was when its link was lost. */
   #wasFlowing = false;
+  /** It was lost while this process itself did not run (D-29): its pool element has closed it for our silence, and is not to blame. */
+  #isOurFault = false;
   /** How far the frames are ahead of the chart. */
   #ahead: 'connecting' | 'opened' | 'resent' | undefined;
   #isFollowing = false;
@@ -92,6 +94,7 @@ export class SessionMover {
   linkLost(reason: TransportError): void {
     this.#cause = reason;
     this.#wasFlowing = this.isFlowing;
+    this.#isOurFault = this.#hasSlept();
     if (this.isFlowing) {
       this.#failedAt ??= this.#now();
       this.#poison.countFailover(this.#owner.half.window.firstInHandling()?.id);
@@ -231,8 +234,17 @@ export class SessionMover {
 
   #report(): void {
     if (!this.element) return;
+    const isOurFault = this.#isOurFault;
+    this.#isOurFault = false; // the next attempt tells
+    if (isOurFault) return;
     this.#avoid.add(this.element.identifier);
     this.#plane.pools.reportUnreachable(this.#key, this.element.identifier);
+  }
+
+  /** For half of the time a peer bears, just now. */
+  #hasSlept(): boolean {
+    const { monitor, timers: { silence } } = this.#plane;
+    return monitor.activeSince(this.#now() - silence) <= silence / 2;
   }
 
   async #callback(): Promise<void> {
