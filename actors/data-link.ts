@@ -189,7 +189,7 @@ export class DataLink implements LinkHandler {
 
   #greet(): void {
     const { timers } = this.#owner;
-    this.#write(encodeFrame({ type: 'VERSION', session: 0, magic: MAGIC, version: VERSION, lowest: VERSION, features: 0, heartbeat: Math.round(this.#owner.heartbeatInterval()), silence: Math.min(0xffff, timers.silence) }));
+    this.#write(encodeFrame({ type: 'VERSION', session: 0, magic: MAGIC, version: VERSION, lowest: VERSION, features: 0, heartbeat: Math.min(0xffff, Math.round(this.#owner.heartbeatInterval())), silence: Math.min(0xffff, timers.silence) }));
   }
 
   #heartbeat(): void {

@@ -2,6 +2,7 @@ import type { UserHalf } from '../delivery/user-half.js';
 import type { Kept } from '../delivery/window.js';
 import { SessionError } from '../errors.js';
 import type { UserSession } from './session.js';
+import { quiet } from './waiting.js';
 
 /** A message that would be sent again, or waits. */
 export interface PendingMessage {
@@ -33,15 +34,11 @@ export class Recovery {
   get id(): string { return this.#session.id; }
   get epoch(): number { return this.#session.epoch; }
 
-  /** To the new pool element, before the replay. Rejects once the session has left it again. */
+  /** To the new pool element, before the replay. Rejects once the session has left it again, and above 2 MiB. */
   send(data: Uint8Array | string, options: { ppid?: number } = {}): Promise<void> {
-    if (!this.#isCurrent()) {
-      const rejected = Promise.reject(new SessionError('MESSAGE_LOST', 'the session has left this pool element; the callback runs again at the next', { outcome: 'unknown' }));
-      rejected.catch(() => undefined);
-      return rejected;
-    }
-    this.#half.sendRecovery(Buffer.from(data as Uint8Array), options.ppid ?? 0);
-    return Promise.resolve();
+    if (!this.#isCurrent()) return quiet(Promise.reject(new SessionError('MESSAGE_LOST', 'the session has left this pool element; the callback runs again at the next', { outcome: 'unknown' })));
+    if (this.#half.sendRecovery(Buffer.from(data as Uint8Array), options.ppid ?? 0)) return Promise.resolve();
+    return quiet(Promise.reject(new SessionError('OUTPUT_LIMIT', 'a failover callback may send as much as the pool element has granted', { outcome: 'not-taken' })));
   }
 
   static pending(half: UserHalf): PendingMessage[] {

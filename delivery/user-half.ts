@@ -87,11 +87,12 @@ export class UserHalf {
     this.#sendCredit.reset(acceptance.credit);
   }
 
-  /** A message of the failover callback: outside of the sequence, before the replay (D-15). */
-  sendRecovery(payload: Buffer, ppid: number): void {
-    if (!this.#port) return;
+  /** A message of the failover callback: outside of the sequence, before the replay (D-15). @returns false where the pool element has granted no more. */
+  sendRecovery(payload: Buffer, ppid: number): boolean {
+    if (!this.#port || !this.#sendCredit.covers(payload.length)) return false;
     this.#sendCredit.take(payload.length);
     writeData(this.#port, this.#session, recovery, ppid, ++this.#recoveryId, payload);
+    return true;
   }
 
   /** The replay, in order, then what waits; from now on messages are sent as they come. */

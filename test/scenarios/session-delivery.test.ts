@@ -1,6 +1,5 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ServiceSession } from '../../actors/service-session.js';
-import { SessionError } from '../../errors.js';
+import type { SessionError } from '../../errors.js';
 import { echo, recorder, Seen, SessionWorld, type ElementSetup } from '../support/session-world.js';
 
 /** What a session's application and its service see of the rules of docs/delivery.md, on a simulated network. */
@@ -36,7 +35,7 @@ describe('send promises', () => {
     void session.send('a', { deliver: 'at-least-once' });
     session.destroy();
     void session.send('b');
-    await nextTurn(); // an unhandled rejection would end the process here
+    await new Promise((turned) => { setImmediate(turned); }); // an unhandled rejection would end the process here
     expect(world.log.filter(({ host, level }) => host === 'pu' && level === 'warn').map(({ details }) => (details['err'] as SessionError).code)).toEqual(['SESSION_CLOSED']);
   });
 
