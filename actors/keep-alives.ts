@@ -1,34 +1,19 @@
 import { createActor, type Actor } from 'xstate';
 import type { Milliseconds } from '../environment.js';
-import { type TransportError } from '../errors.js';
 import type { RegisteredElement } from '../handlespace/handlespace.js';
 import { keepAliveMachine, type KeepAliveEvent, type KeepAliveInput, type RemovalReason } from '../machines/keep-alive.js';
 import type { Timers } from '../machines/timers.js';
 import { LoopMonitor } from '../transports/loop-monitor.js';
-import { formatAddress } from '../transports/address.js';
-import type { ControlTransport, PoolElement, TransportParameter } from '../wire/index.js';
-import { Association } from './association.js';
+import { poolHandleKey, type AsapMessage, type AsapMessageOf, type ControlTransport, type PoolElement, type TransportParameter } from '../wire/index.js';
+import { Allowance, type Association } from './association.js';
 import type { ActorEnvironment } from './environment.js';
-
-/** A pool element that this registrar owns: its chart, and the association that it is bound to. */
-export interface Watched {
-  readonly element: RegisteredElement;
-  readonly actor: Actor<typeof keepAliveMachine>;
-  association: Association | undefined;
-  /** Where its own ASAP listener is, if it said so (RFC 5354 §3.10). */
-  asapTransport: ControlTransport | undefined;
-  userTransport: TransportParameter | undefined;
-  expires: Milliseconds;
-  nextCheck: Milliseconds;
-}
+import { isAt, Probes, type Probed } from './probes.js';
 
 export interface KeepAlivesOwner {
   readonly environment: ActorEnvironment;
   readonly timers: Timers;
   readonly identifier: number;
   removed(watched: Watched, reason: RemovalReason): void;
-  /** A message that came by an association to a PE's own ASAP listener. */
-  received(association: Association, watched: Watched, peIdentifier: number): void;
 }
 
 /** The keep-alive charts of all owned pool elements, and the one schedule that makes them look (RFC 5352 §3.4, §3.5). */
@@ -36,132 +21,154 @@ export class KeepAlives {
   readonly #owner: KeepAlivesOwner;
   readonly #watched = new Map<RegisteredElement, Watched>();
   readonly #monitor: LoopMonitor;
+  readonly #probes: Probes;
+  readonly #hearing: Hearing;
+  readonly #warnings: Allowance;
   /** The same for all. */
   readonly #input: KeepAliveInput;
-  readonly #probing = new Set<Association>();
   #sweep: IterableIterator<Watched> | undefined;
   #timer: unknown;
-  /** Probes of the current keep-alive period that had no answer in time, and since when it runs. */
-  #unanswered = new Set<RegisteredElement>();
-  #since: Milliseconds = 0;
+  #isClosed = false;
 
   constructor(owner: KeepAlivesOwner) {
-    const { environment: { clock }, timers } = owner;
+    const { environment, timers: { keepAliveTimeout: timeout, maxBadPeReport } } = owner;
+    const now = (): Milliseconds => environment.clock.now();
     this.#owner = owner;
-    this.#monitor = new LoopMonitor({ clock });
-    this.#input = {
-      timeout: timers.keepAliveTimeout, maxBadPeReport: timers.maxBadPeReport,
-      now: this.#now, activeSince: (moment) => this.#monitor.activeSince(moment), suspectsItself: this.#suspectsItself,
-    };
+    this.#monitor = new LoopMonitor({ clock: environment.clock });
+    this.#probes = new Probes(environment, timeout);
+    this.#hearing = new Hearing(now, timeout);
+    this.#warnings = new Allowance(environment.clock, 1);
+    this.#input = { timeout, maxBadPeReport, now, activeSince: (moment) => this.#monitor.activeSince(moment), suspectsItself: () => this.#suspectsItself() };
     this.#arm();
   }
 
   get size(): number { return this.#watched.size; }
   get(element: RegisteredElement): Watched | undefined { return this.#watched.get(element); }
 
-  /** A registration was accepted: watches the element from now on, or knows that it lives. */
+  /** A registration was accepted: watches the element from now on, or knows that it lives. Bound to the association it came by. */
   registered(element: RegisteredElement, association: Association, { asapTransport, userTransport }: PoolElement): Watched {
-    const now = this.#now();
     const watched = this.#watched.get(element) ?? this.#watch(element);
-    watched.association = association;
+    this.#bind(watched, association);
     watched.asapTransport = asapTransport;
     watched.userTransport = userTransport;
-    watched.expires = now + element.life;
-    watched.nextCheck = now + this.#period();
-    watched.actor.send({ type: 'ASAP_REGISTRATION' });
+    watched.expires = this.#monitor.activeNow() + element.life;
+    watched.nextCheck = this.#input.now() + this.#period();
+    this.#hearing.heard(element);
+    watched.actor.send(REGISTRATION);
     return watched;
+  }
+
+  /** It has answered over the association that it is bound to. */
+  acknowledged(watched: Watched): void {
+    this.#hearing.heard(watched.element);
+    watched.actor.send(ACKNOWLEDGEMENT);
   }
 
   send(watched: Watched, event: KeepAliveEvent): void { watched.actor.send(event); }
 
   /** Ends the chart of an element that the handlespace has lost by another way. */
   forget(element: RegisteredElement): void {
-    this.#watched.get(element)?.actor.stop();
-    this.#watched.delete(element);
+    const watched = this.#watched.get(element);
+    if (watched === undefined || !this.#drop(watched)) return;
+    if (watched.isProbed) this.#probes.release(watched);
+    watched.actor.stop();
   }
 
   close(): void {
-    const { clock } = this.#owner.environment;
-    clock.clearTimeout(this.#timer);
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#owner.environment.clock.clearTimeout(this.#timer);
     this.#monitor.stop();
     for (const { actor } of this.#watched.values()) actor.stop();
     this.#watched.clear();
-    for (const association of this.#probing) association.destroy('LINK_CLOSED');
+    this.#probes.close();
   }
 
   #watch(element: RegisteredElement): Watched {
     const { clock, logger } = this.#owner.environment;
     const actor = createActor(keepAliveMachine, { clock, input: this.#input });
-    const watched: Watched = { element, actor, association: undefined, asapTransport: undefined, userTransport: undefined, expires: Infinity, nextCheck: 0 };
+    const watched = new Watched(this, element, actor);
     actor.on('*', (order) => {
       if (order.type === 'order.probe') this.#probe(watched);
-      else if (order.type === 'order.awaitPoll') { this.#unanswered.add(element); clock.defer(() => { actor.send({ type: 'poll.done' }); }); }
+      else if (order.type === 'order.awaitPoll') clock.defer(() => { if (this.#watched.get(element) === watched) actor.send(POLL_DONE); });
       else this.#remove(watched, order.reason);
     });
     // Never lost: without its chart nobody would remove it.
-    actor.subscribe({ error: (error) => { logger.error({ err: error }, 'a keep-alive failed'); this.#remove(watched, 'unreachable'); } });
+    actor.subscribe({ error: (error) => { logger.error({ err: error }, 'a keep-alive failed'); this.#remove(watched, 'unanswered'); } });
     this.#watched.set(element, watched);
     actor.start();
     return watched;
   }
 
   #remove(watched: Watched, reason: RemovalReason): void {
-    if (!this.#watched.delete(watched.element)) return;
+    if (!this.#drop(watched)) return;
     this.#owner.removed(watched, reason);
+    if (watched.isProbed) this.#probes.release(watched); // after what it was still told there
+  }
+
+  #drop(watched: Watched): boolean {
+    if (this.#watched.get(watched.element) !== watched) return false;
+    this.#hearing.forget(watched.element);
+    return this.#watched.delete(watched.element);
+  }
+
+  #bind(watched: Watched, association: Association): void {
+    if (watched.isProbed && watched.association !== association) {
+      watched.isProbed = false;
+      this.#probes.release(watched);
+    }
+    watched.association = association;
   }
 
   // ---- asking
 
   #probe(watched: Watched): void {
-    const { association } = watched;
-    if (association && !association.isDown) association.send(this.#keepAlive(watched));
-    else this.#dial(watched);
-  }
-
-  /** Its association is gone. It may live nonetheless: asks at its own ASAP listener; where nobody listens it is gone too. */
-  #dial(watched: Watched): void {
-    const { asapTransport } = watched;
-    if (asapTransport?.transport !== 'tcp') return; // it has until the time-out to come back by itself
-    const { environment, timers } = this.#owner;
-    const address = formatAddress('tcp', asapTransport.addresses[0] ?? '', asapTransport.port);
-    const association = Association.connect(environment.transports('tcp'), address, (dialled) => ({
-      message: (message) => {
-        if (message.type !== 'ASAP_ENDPOINT_KEEP_ALIVE_ACK') return;
-        this.#owner.received(dialled, watched, message.peIdentifier);
-      },
-      down: (reason: TransportError) => {
-        this.#probing.delete(dialled);
-        if (watched.association === dialled) this.send(watched, { type: 'association.lost' });
-        else if (reason.code === 'CONNECT_FAILED') this.send(watched, { type: 'probe.failed' });
-      },
-    }), { ...environment, connectTimeout: timers.keepAliveTimeout, maxQueued: 64 * 1024 });
-    this.#probing.add(association);
-    association.send(this.#keepAlive(watched));
+    const { association, element, asapTransport } = watched;
+    const message = this.#keepAlive(element);
+    this.#hearing.asked(element);
+    if (association !== undefined && !association.isDown) association.send(message);
+    else if (association !== undefined && isAt(asapTransport, association.peer)) watched.isProbed = this.#probes.ask(asapTransport, message, watched);
+    // Else it has until the time-out to come back by itself.
   }
 
   /** With the PE identifier, as RSPLIB does: the handle alone is ambiguous for two elements of one pool on one association. */
-  #keepAlive({ element }: Watched): Parameters<Association['send']>[0] {
-    return { type: 'ASAP_ENDPOINT_KEEP_ALIVE', flags: { home: false }, serverIdentifier: this.#owner.identifier, poolHandle: element.pool.handle, peIdentifier: element.identifier };
+  #keepAlive({ pool, identifier }: RegisteredElement): AsapMessage {
+    return { type: 'ASAP_ENDPOINT_KEEP_ALIVE', flags: { home: false }, serverIdentifier: this.#owner.identifier, poolHandle: pool.handle, peIdentifier: identifier };
+  }
+
+  #suspectsItself(): boolean {
+    const suspects = this.#watched.size >= FEW && this.#hearing.isPoor;
+    if (suspects && this.#warnings.take()) this.#owner.environment.logger.warn({ unanswered: this.#hearing.unanswered, watched: this.#watched.size }, 'most pool elements do not answer: they are asked once more, it may be this registrar that does not hear');
+    return suspects;
   }
 
   // ---- the schedule
 
   #arm(): void {
     this.#timer = this.#owner.environment.clock.setTimeout(() => { this.#tick(); }, TICK);
+    (this.#timer as { unref?: () => void } | undefined)?.unref?.(); // its listeners keep a registrar alive
   }
 
   /** Looks at a part of all elements: everyone comes by twice a second. So many are asked at once that the rate is kept; the others are late. */
   #tick(): void {
-    const now = this.#now();
+    const now = this.#input.now();
+    const active = this.#monitor.activeNow(); // a registrar that slept had nobody's renewal in that time
     let visits = Math.max(MIN_VISITS, Math.ceil(this.#watched.size * TICK / SWEEP));
     let checks = Math.ceil(this.#owner.timers.keepAliveRate * TICK / 1000);
     this.#sweep ??= this.#watched.values();
     while (visits-- > 0 && checks > 0) {
       const next = this.#sweep.next();
-      if (next.done === true) { this.#sweep = undefined; break; }
+      if (next.done === true) {
+        this.#sweep = undefined;
+        break;
+      }
       const watched = next.value;
-      if (now >= watched.expires) watched.actor.send({ type: 'expire' });
-      else if (now >= watched.nextCheck) { checks--; watched.nextCheck = now + this.#period(); watched.actor.send({ type: 'check' }); }
+      if (active >= watched.expires) watched.actor.send(EXPIRE);
+      else if (now >= watched.nextCheck) {
+        checks--;
+        watched.nextCheck = now + this.#period();
+        watched.actor.send(CHECK);
+      }
     }
     this.#arm();
   }
@@ -172,19 +179,79 @@ export class KeepAlives {
     return Math.max(timers.keepAlivePeriod, (this.#watched.size * 1000) / timers.keepAliveRate) * (0.5 + environment.random.fraction());
   }
 
-  readonly #now = (): Milliseconds => this.#owner.environment.clock.now();
+  /** Of one that was asked at its own ASAP listener: bound to the association that it answered on. */
+  answered(watched: Watched, association: Association): void {
+    watched.association = association;
+    this.acknowledged(watched);
+  }
+}
 
-  /** More than half of at least four elements, within one period, seem dead: it is more likely that we do not hear. */
-  readonly #suspectsItself = (): boolean => {
-    const now = this.#now();
-    if (now - this.#since > this.#owner.timers.keepAlivePeriod) {
-      this.#since = now;
-      this.#unanswered = new Set([...this.#unanswered].filter((element) => this.#watched.get(element)?.actor.getSnapshot().matches('judging') === true));
-    }
-    return this.#watched.size >= 4 && this.#unanswered.size * 2 > this.#watched.size;
-  };
+/** A pool element that this registrar owns: its chart, and the association that it is bound to. */
+export class Watched implements Probed {
+  association: Association | undefined;
+  /** Where its own ASAP listener is, if it said so (RFC 5354 §3.10). */
+  asapTransport: ControlTransport | undefined;
+  userTransport: TransportParameter | undefined;
+  /** In time in which this registrar ran. */
+  expires: Milliseconds = Infinity;
+  nextCheck: Milliseconds = 0;
+  isProbed = false;
+
+  constructor(private readonly keepAlives: KeepAlives, readonly element: RegisteredElement, readonly actor: Actor<typeof keepAliveMachine>) {}
+
+  acknowledged(association: Association, { poolHandle, peIdentifier }: AsapMessageOf<'ASAP_ENDPOINT_KEEP_ALIVE_ACK'>): boolean {
+    if (peIdentifier !== this.element.identifier || poolHandleKey(poolHandle) !== this.element.pool.key) return false;
+    this.keepAlives.answered(this, association);
+    return true;
+  }
+
+  failed(): void { this.actor.send(PROBE_FAILED); }
+  lost(association: Association): void { if (this.association === association) this.actor.send(ASSOCIATION_LOST); }
+}
+
+/** How well the registrar hears: questions that are open, beside elements heard of in the last time-out. */
+class Hearing {
+  readonly #open = new Set<RegisteredElement>();
+  readonly #heard = new Array<number>(PARTS).fill(0);
+  #part = 0;
+
+  constructor(private readonly now: () => Milliseconds, private readonly timeout: Milliseconds) {}
+
+  get unanswered(): number { return this.#open.size; }
+
+  /** More are silent than have spoken. */
+  get isPoor(): boolean {
+    this.#turn();
+    return this.#open.size > this.#heard.reduce((sum, count) => sum + count, 0);
+  }
+
+  asked(element: RegisteredElement): void { this.#open.add(element); }
+  forget(element: RegisteredElement): void { this.#open.delete(element); }
+
+  heard(element: RegisteredElement): void {
+    this.#open.delete(element);
+    this.#turn();
+    this.#heard[this.#part % PARTS] = (this.#heard[this.#part % PARTS] ?? 0) + 1;
+  }
+
+  #turn(): void {
+    const part = Math.floor((this.now() * PARTS) / this.timeout);
+    for (let gone = Math.min(part - this.#part, PARTS); gone > 0; gone--) this.#heard[(part - gone + 1) % PARTS] = 0;
+    this.#part = part;
+  }
 }
 
 const TICK: Milliseconds = 100;
 const SWEEP: Milliseconds = 500;
 const MIN_VISITS = 1000;
+/** A registrar with fewer elements has no "most" to go by. */
+const FEW = 4;
+const PARTS = 4;
+
+const REGISTRATION = { type: 'ASAP_REGISTRATION' } as const;
+const ACKNOWLEDGEMENT = { type: 'ASAP_ENDPOINT_KEEP_ALIVE_ACK' } as const;
+const CHECK = { type: 'check' } as const;
+const EXPIRE = { type: 'expire' } as const;
+const POLL_DONE = { type: 'poll.done' } as const;
+const PROBE_FAILED = { type: 'probe.failed' } as const;
+const ASSOCIATION_LOST = { type: 'association.lost' } as const;

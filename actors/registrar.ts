@@ -1,5 +1,6 @@
 import { createActor, type Actor } from 'xstate';
 import type { Logger } from '../environment.js';
+import { TransportError } from '../errors.js';
 import type { RemovalReason } from '../machines/keep-alive.js';
 import { registrarMachine } from '../machines/registrar.js';
 import { resolveTimers, type TimerOptions, type Timers } from '../machines/timers.js';
@@ -8,9 +9,10 @@ import { asapFraming, poolHandleText } from '../wire/index.js';
 import { Association } from './association.js';
 import { Emitter, type Unsubscribe } from './emitter.js';
 import { nodeEnvironment, schemeOf, type ActorEnvironment } from './environment.js';
-import { anything, checkAddress, checkOptions, invalid, isCount, isLogger, isU32, notYet } from './options.js';
+import { anything, checkAddress, checkOptions, invalid, isLogger, isU32, notYet } from './options.js';
 import { RegistrarAssociation } from './registrar-association.js';
-import { defaultLimits, RegistrarCore, type RegistrarLimits } from './registrar-core.js';
+import { RegistrarCore } from './registrar-core.js';
+import { resolveLimits, type RegistrarLimits } from './registrar-limits.js';
 
 export interface RegistrarOptions {
   /** Where pool elements and pool users come in, `tcp://host:port`; port 0 takes a free one. Default `['tcp://127.0.0.1:3863']`, ASAP's port. */
@@ -48,7 +50,7 @@ export async function createRegistrar(options: RegistrarOptions = {}): Promise<R
   if (enrp.length > 0 || peers.length > 0) throw notYet('registrars among each other (ENRP)');
   if (id === 0) throw invalid('createRegistrar: id 0 is nobody');
   for (const address of asap) checkAddress(environment, address);
-  const registrar = new Registrar(environment, id ?? (environment.random.u32() || 1), resolveTimers(options.timers), checkLimits(options.limits));
+  const registrar = new Registrar(environment, id ?? (environment.random.u32() || 1), resolveTimers(options.timers), resolveLimits(options.limits));
   await registrar.listen(asap);
   return registrar;
 }
@@ -60,21 +62,26 @@ export class Registrar {
   readonly #environment: ActorEnvironment;
   readonly #core: RegistrarCore;
   readonly #events: Emitter<RegistrarEvents>;
-  #listeners: Listener[] = [];
-  #closing: Promise<void> | undefined;
+  /** Have not said anything yet, the oldest first. */
+  readonly #silent = new Set<Association>();
+  readonly #listeners: Listener[] = [];
+  readonly #left: Promise<void>;
+  #accepted = 0;
 
   /** @internal */
   constructor(environment: ActorEnvironment, identifier: number, timers: Timers, limits: RegistrarLimits) {
     this.#environment = environment;
     this.#events = new Emitter(environment.logger);
     this.#core = new RegistrarCore(identifier, environment, timers, limits, {
-      registered: (key, { identifier: peIdentifier }) => { this.#events.emit('registered', { poolHandle: poolHandleText(key), peIdentifier }); },
+      registered: (key, peIdentifier) => { this.#events.emit('registered', { poolHandle: poolHandleText(key), peIdentifier }); },
       removed: (key, peIdentifier, reason) => { this.#events.emit('removed', { poolHandle: poolHandleText(key), peIdentifier, reason }); },
     });
     this.actor = createActor(registrarMachine, { clock: environment.clock, input: { openKeepAlives: this.#core.openKeepAlives } });
-    this.actor.subscribe({ error: (error) => { this.#complain(error); } });
     this.actor.on('error.report', ({ error }) => { this.#complain(error); });
-    this.actor.start();
+    this.#left = new Promise((resolve) => {
+      this.actor.on('order.leave', () => void this.#leave());
+      this.actor.subscribe({ complete: resolve, error: (error) => { this.#complain(error); resolve(); } });
+    });
   }
 
   /** Its identifier among registrars. */
@@ -87,38 +94,57 @@ export class Registrar {
   /** Counts of the moment. */
   stats(): { readonly pools: number; readonly elements: number; readonly associations: number } {
     const { handlespace, associations } = this.#core;
-    return { pools: handlespace.poolCount, elements: handlespace.size, associations: associations.size };
+    return { pools: handlespace.poolCount, elements: handlespace.size, associations };
   }
 
   /** @internal */
   async listen(addresses: readonly string[]): Promise<void> {
+    this.actor.start();
     try {
       for (const address of addresses) this.#listeners.push(await this.#open(address));
       this.actor.send({ type: 'listening' });
     } catch (error) {
-      await this.close();
+      this.actor.send({ type: 'listen.failed' });
+      await this.#left;
       throw error;
     }
   }
 
   /** Stops listening and ends all associations: pool elements hunt for another registrar. */
-  close(): Promise<void> { return (this.#closing ??= this.#close()); }
+  async close(): Promise<void> {
+    if (this.actor.getSnapshot().status === 'active') this.actor.send({ type: 'close' });
+    await this.#left;
+  }
 
-  async #close(): Promise<void> {
-    this.actor.send({ type: 'close' });
+  async #leave(): Promise<void> {
     await Promise.all(this.#listeners.map((listener) => listener.close()));
     this.#core.close();
-    this.#core.keepAlives.close();
     this.actor.send({ type: 'closed' });
   }
 
   #open(address: string): Promise<Listener> {
-    const { limits } = this.#core;
-    return this.#environment.transports(schemeOf(address)).listen(address, (link) => Association.accept(link, (association) => {
-      const owner = new RegistrarAssociation(this.#core, association, this.#core.nextNumber());
-      this.#core.enter(owner);
-      return owner;
-    }, this.#environment), { framing: asapFraming, maxLinks: limits.associations, firstFrameTimeout: FIRST_FRAME, frameTimeout: FRAME, maxQueued: limits.queuedBytes });
+    const { highWaterMark, queuedBytes, associations, firstMessageTimeout, messageTimeout } = this.#core.limits;
+    return this.#environment.transports(schemeOf(address)).listen(
+      address,
+      (link) => Association.accept(link, (association) => this.#accept(association), this.#environment),
+      { framing: asapFraming, highWaterMark, maxQueued: queuedBytes, maxLinks: associations, firstFrameTimeout: firstMessageTimeout, frameTimeout: messageTimeout },
+    );
+  }
+
+  #accept(association: Association): RegistrarAssociation {
+    const owner = new RegistrarAssociation(this.#core, association, ++this.#accepted, () => { this.#silent.delete(association); });
+    this.#core.enter(owner);
+    this.#silent.add(association);
+    if (this.#silent.size > this.#core.limits.silentAssociations) this.#endSilent();
+    return owner;
+  }
+
+  /** Somebody opens many and says nothing: those who come to say something still get in. */
+  #endSilent(): void {
+    const [oldest] = this.#silent;
+    if (oldest === undefined) return;
+    this.#silent.delete(oldest);
+    oldest.destroy(new TransportError('IDLE_LINK', `${oldest.peer} has not said anything, and too many wait`));
   }
 
   #complain(error: unknown): void {
@@ -127,15 +153,5 @@ export class Registrar {
   }
 }
 
-/** A half-open association ends after so long, and one whose message does not come to its end (slow loris). */
-const FIRST_FRAME = 10_000;
-const FRAME = 5_000;
-
 const isStringListOrEmpty = (value: unknown): string | undefined =>
   Array.isArray(value) && value.every((item) => typeof item === 'string') ? undefined : 'a list of strings';
-
-function checkLimits(limits: Partial<RegistrarLimits> = {}): RegistrarLimits {
-  checkOptions('limits', limits, Object.fromEntries(Object.keys(defaultLimits).map((name) => [name, isCount])));
-  const given = Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined));
-  return { ...defaultLimits, ...given };
-}

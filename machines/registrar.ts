@@ -1,7 +1,7 @@
 import { emit, fromCallback, setup } from 'xstate';
 
-/** The role of a registrar (ENRP server). RFC 5353 §3.2. Alone it serves at once; finding a mentor, listing peers and downloading the
- *  handlespace take their place between `starting` and `serving`. */
+/** The role of a registrar (ENRP server). RFC 5353 §3.2. Alone it serves at once; finding a mentor, listing its peers and downloading the
+ *  handlespace take their place between `starting` and `serving`. There is no way to leave in order (X-40): pool elements hunt when it drains. */
 export const registrarMachine = setup({
   types: {} as { context: RegistrarInput; events: RegistrarEvent; input: RegistrarInput; emitted: RegistrarOrder },
   actors: {
@@ -10,31 +10,32 @@ export const registrarMachine = setup({
   },
   actions: {
     listen: emit({ type: 'order.listen' }),
-    stopListening: emit({ type: 'order.stopListening' }),
+    leave: emit({ type: 'order.leave' }),
     report: emit((_, params: { error: unknown }) => ({ type: 'error.report' as const, ...params })),
   },
 }).createMachine({
   id: 'registrar',
   context: ({ input }) => input,
   initial: 'starting',
+  invoke: {
+    src: 'keepAlives', id: 'keepAlives', input: ({ context }) => context,
+    onError: { target: '.draining', actions: { type: 'report', params: ({ event }) => ({ error: event.error }) } }, // nobody would be removed any more
+  },
   states: {
-    starting: { entry: 'listen', on: { listening: 'serving', 'listen.failed': { target: 'stopped', actions: { type: 'report', params: ({ event }) => ({ error: event.error }) } } } },
-    serving: {
-      invoke: {
-        src: 'keepAlives', id: 'keepAlives', input: ({ context }) => context,
-        onError: { target: 'serving', reenter: true, actions: { type: 'report', params: ({ event }) => ({ error: event.error }) } },
-      },
-      on: { close: 'draining' },
+    starting: {
+      entry: 'listen',
+      on: { listening: 'serving', 'listen.failed': 'draining', close: 'draining' },
     },
-    draining: { entry: 'stopListening', on: { closed: 'stopped' } },
+    serving: { on: { close: 'draining' } },
+    draining: { entry: 'leave', on: { closed: 'stopped' } },
     stopped: { type: 'final' },
   },
-  on: { close: '.stopped' },
 });
 
 export interface RegistrarInput {
   /** @returns what ends them. */
   readonly openKeepAlives: () => () => void;
 }
-export type RegistrarEvent = { type: 'listening' } | { type: 'listen.failed'; error: unknown } | { type: 'close' } | { type: 'closed' };
-export type RegistrarOrder = { type: 'order.listen' } | { type: 'order.stopListening' } | { type: 'error.report'; error: unknown };
+export type RegistrarEvent = { type: 'listening' } | { type: 'listen.failed' } | { type: 'close' } | { type: 'closed' };
+/** `order.leave`: accept no more, end the associations once what is queued is written. */
+export type RegistrarOrder = { type: 'order.listen' } | { type: 'order.leave' } | { type: 'error.report'; error: unknown };

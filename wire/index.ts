@@ -7,6 +7,7 @@ export { asapFraming, enrpFraming, Framer, type FrameSink, type Framing } from '
 export { encodeParameter, type Codec, type Decoded } from './message.js';
 export { encodeCauses, encodePolicy, encodePoolElement, encodePoolHandle } from './encoded.js';
 export type { Generation, PoolElement, ServerInformation } from './parameters.js';
+export { readPlainResolution } from './plain-resolution.js';
 export { policies, type Policy, type PolicyName, type PolicyOf, type UnknownPolicy } from './policies.js';
 export { poolHandleBytes, poolHandleFromKey, poolHandleKey, poolHandleText } from './pool-handle.js';
 export type { ControlTransport, TransportParameter } from './transport-parameters.js';

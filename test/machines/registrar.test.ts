@@ -1,59 +1,51 @@
+import { describe, expect, it } from '@jest/globals';
+import { createActor, type Actor } from 'xstate';
 import { registrarMachine } from '../../machines/registrar.js';
-import { drive } from '../support/drive.js';
+import { drive, type Driven } from '../support/drive.js';
 import { onNoPath } from './support.js';
 
-const input = { openKeepAlives: () => () => undefined };
-const registrar = () => drive(registrarMachine, input);
-const serving = () => {
-  const one = registrar();
-  one.send({ type: 'listening' });
-  return one;
-};
+const registrar = (): Driven<typeof registrarMachine> => drive(registrarMachine, { openKeepAlives: () => () => undefined });
 
-describe('registrar (RFC 5353 §3.2), alone', () => {
-  it('listens first, then serves: its keep-alives begin', () => {
-    const one = registrar();
-    expect([one.state, one.initial]).toEqual(['starting', ['emit order.listen']]);
-    expect(one.send({ type: 'listening' })).toEqual(['invoke keepAlives']);
-    expect(one.state).toBe('serving');
+describe('registrar (RFC 5353 §3.2)', () => {
+  it('listens, and serves at once where it is alone', () => {
+    const alone = registrar();
+    expect(alone.initial).toEqual(['invoke keepAlives', 'emit order.listen']);
+    expect([alone.send({ type: 'listening' }), alone.state]).toEqual([[], 'serving']);
   });
 
-  it('stops where it cannot listen, and says why', () => {
-    const one = registrar();
-    const error = new Error('in use');
-    expect(one.send({ type: 'listen.failed', error })).toEqual(['emit error.report']);
-    expect([one.emitted, one.state, one.status]).toEqual([[{ type: 'error.report', error }], 'stopped', 'done']);
+  it('X-40: leaves by ending its associations', () => {
+    const leaving = registrar();
+    leaving.send({ type: 'listening' });
+    expect([leaving.send({ type: 'close' }), leaving.state]).toEqual([['emit order.leave'], 'draining']);
+    expect(leaving.send({ type: 'closed' })).toEqual(['stop keepAlives']);
+    expect(leaving.status).toBe('done');
   });
 
-  it('closed, it ends the keep-alives, then its associations, then itself', () => {
-    const one = serving();
-    expect(one.send({ type: 'close' })).toEqual(['stop keepAlives', 'emit order.stopListening']);
-    expect(one.state).toBe('draining');
-    one.send({ type: 'closed' });
-    expect(one.status).toBe('done');
+  it.each(['listen.failed', 'close'] as const)('%s while it starts: what was opened is closed', (type) => {
+    const failed = registrar();
+    expect([failed.send({ type }), failed.state]).toEqual([['emit order.leave'], 'draining']);
   });
 
-  it('closed before it listened, it just stops', () => {
-    const one = registrar();
-    one.send({ type: 'close' });
-    expect(one.state).toBe('stopped');
+  it('without its keep-alives it does not go on: nobody would be removed any more', () => {
+    const failed = registrar();
+    failed.send({ type: 'listening' });
+    expect(failed.childFailed('keepAlives')).toEqual(['emit error.report', 'emit order.leave']);
   });
 
-  it('closed while it drains, it does not wait any longer', () => {
-    const one = serving();
-    one.send({ type: 'close' });
-    one.send({ type: 'close' });
-    expect(one.state).toBe('stopped');
+  it('the keep-alives live as long as it does, and end with it however it ends', () => {
+    const ends: ((actor: Actor<typeof registrarMachine>) => void)[] = [(actor) => { actor.send({ type: 'closed' }); }, (actor) => { actor.stop(); }];
+    for (const end of ends) {
+      let open = 0;
+      const actor = createActor(registrarMachine, { input: { openKeepAlives: () => { open++; return () => { open--; }; } } }).start();
+      actor.send({ type: 'listening' });
+      actor.send({ type: 'close' });
+      expect(open).toBe(1);
+      end(actor);
+      expect(open).toBe(0);
+    }
   });
+});
 
-  it('keep-alives that fail are reported and begun again: nobody would be removed without them', () => {
-    const one = serving();
-    const error = new Error('bug');
-    expect(one.childFailed('keepAlives', error)).toEqual(['emit error.report', 'invoke keepAlives']);
-    expect([one.emitted, one.state, one.children]).toEqual([[{ type: 'error.report', error }], 'serving', ['keepAlives']]);
-  });
-
-  it('has every state and transition on some path', () => {
-    expect(onNoPath(registrarMachine, [input], { cases: { 'listen.failed': [{ error: 'x' }] } })).toEqual([]);
-  });
+it('every state and every transition of the chart is on some path', () => {
+  expect(onNoPath(registrarMachine, [{ openKeepAlives: () => () => undefined }], {})).toEqual([]);
 });

@@ -1,5 +1,5 @@
 import { encodeAsap } from '../../wire/index.js';
-import { AsapPeer, echo, elementOf, RawPeer, RegistrarWorld } from '../support/registrar-world.js';
+import { echo, elementOf, RawPeer, RegistrarWorld, type AsapPeer } from '../support/registrar-world.js';
 import { SeededRandom } from '../support/seeded-random.js';
 import { World } from '../support/world.js';
 
@@ -55,8 +55,8 @@ describe('bytes that make no messages', () => {
     await checkOthers();
   });
 
-  it('500 that connect and say nothing: gone after ten seconds, and nobody is kept waiting by them', async () => {
-    const { world, setting, checkOthers } = await start();
+  it('500 that connect and say nothing: gone when their time for a first message is over, and nobody is kept waiting by them', async () => {
+    const { world, setting, checkOthers } = await start({ limits: { firstMessageTimeout: 10_000 } });
     const strangers = await Promise.all(Array.from({ length: 500 }, (_, index) => setting.world.host(`stranger${index % 20}`)).map(async (host) => new RawPeer(host.network.connect({ host: setting.host.address, port: 3863 }))));
     await world.advance(100);
     expect(setting.registrar.stats().associations).toBe(502);
@@ -65,6 +65,20 @@ describe('bytes that make no messages', () => {
     expect([setting.registrar.stats().associations, strangers.every(({ over }) => over === 'ECONNRESET')]).toEqual([2, true]);
     await checkOthers();
     expect(setting.log('error')).toEqual([]);
+  });
+
+  it('of more than may be silent at once, the oldest goes; who has spoken stays', async () => {
+    const { world, setting, checkOthers } = await start({ limits: { silentAssociations: 3 } });
+    const strangers = [];
+    for (let count = 0; count < 5; count += 1) strangers.push(await setting.socket(`stranger${count}`));
+    await world.advance(10);
+    expect(strangers.map(({ over }) => over)).toEqual(['ECONNRESET', 'ECONNRESET', undefined, undefined, undefined]);
+    expect(reasons(setting)).toEqual(['IDLE_LINK', 'IDLE_LINK']);
+    strangers[2]?.socket.end(); // leaves by itself: one less that is silent
+    await world.advance(10);
+    strangers.push(await setting.socket());
+    expect(strangers.at(-1)?.over).toBeUndefined();
+    await checkOthers();
   });
 
   it('more links than are allowed are refused, one line in the log; when some are gone, others come in', async () => {

@@ -31,10 +31,10 @@ describe('registration at the registrar (RFC 5352 §3.1)', () => {
     expect(events).toEqual(['registered 7']);
   });
 
-  it('X-15: over another association, with the same user transport, it is the same element: it moves there, with a new generation', async () => {
+  it('X-15: over another association of the same host, with the same user transport, it is the same element: it moves there, with a new generation', async () => {
     const { setting, peer } = await start();
     await peer.register(elementOf(7));
-    const other = await setting.peer('other');
+    const other = await setting.peer();
     expect((await other.register(elementOf(7))).generation).toEqual(given(2));
     expect((await other.resolve()).poolElements).toMatchObject([{ identifier: 7, generation: given(2) }]);
     peer.association.close();
@@ -43,13 +43,75 @@ describe('registration at the registrar (RFC 5352 §3.1)', () => {
     expect(other.count('ASAP_ENDPOINT_KEEP_ALIVE')).toBeGreaterThan(0);
   });
 
-  it('X-15, 0x4: with another user transport it is somebody else, refused while the first one lives', async () => {
+  it.each([
+    ['from another host', 'other', elementOf(7)],
+    ['with another user transport', 'peer', elementOf(7, { userTransport: { transport: 'tcp', port: 99, addresses: ['10.9.9.9'] } })],
+  ])('X-15, 0x4: %s it is somebody else: the first one is asked, and where it answers the other is refused', async (_, host, element) => {
+    const { setting, peer, events } = await start();
+    await peer.register(elementOf(7));
+    const other = await setting.peer(host);
+    expect((await other.register(element)).answer).toMatchObject({ flags: { reject: true }, peIdentifier: 7, error: [{ cause: 'non-unique-pe-identifier' }] });
+    expect(peer.count('ASAP_ENDPOINT_KEEP_ALIVE')).toBe(1);
+    expect((await peer.resolve()).poolElements).toMatchObject([{ userTransport: elementOf(7).userTransport, generation: given(1) }]);
+    expect(events).toEqual(['registered 7']);
+  });
+
+  it('X-15: where the first one does not answer, the other was it, back by another way: accepted when its time is over', async () => {
+    const { setting, peer, events } = await start();
+    await peer.register(elementOf(7));
+    peer.isAlive = false;
+    const other = await setting.peer('other');
+    other.association.send({ type: 'ASAP_REGISTRATION', poolHandle: Buffer.from('echo'), poolElement: elementOf(7) });
+    await setting.world.advance(900);
+    expect([other.received, events]).toEqual([[], ['registered 7']]);
+    await setting.world.advance(200);
+    expect(other.received).toMatchObject([{ type: 'ASAP_REGISTRATION_RESPONSE', flags: { reject: false }, generation: given(2) }]);
+    expect([events, peer.received.at(-1)]).toEqual([['registered 7', 'removed 7: unanswered', 'registered 7'], expect.objectContaining({ type: 'ASAP_DEREGISTRATION_RESPONSE', generation: given(1) })]);
+    await setting.world.advance(5_000);
+    expect(setting.registrar.stats().elements).toBe(1);
+  });
+
+  it('X-15: and where its association turns out to be gone, at once, without a gap', async () => {
+    const { setting, peer, events } = await start();
+    await peer.register(elementOf(7));
+    peer.isAlive = false;
+    const other = await setting.peer('other');
+    other.association.send({ type: 'ASAP_REGISTRATION', poolHandle: Buffer.from('echo'), poolElement: elementOf(7) });
+    await setting.world.advance(10);
+    peer.association.destroy('LINK_LOST');
+    await setting.world.advance(10);
+    expect(other.received).toMatchObject([{ type: 'ASAP_REGISTRATION_RESPONSE', flags: { reject: false }, generation: given(2) }]);
+    expect(events).toEqual(['registered 7']);
+    await setting.world.advance(5_000);
+    expect([events, other.count('ASAP_ENDPOINT_KEEP_ALIVE') > 0]).toEqual([['registered 7'], true]);
+  });
+
+  it('X-15: of two that claim it the first is refused; one that goes away has no claim left', async () => {
+    const { setting, peer, events } = await start();
+    await peer.register(elementOf(7));
+    peer.isAlive = false;
+    const [first, second] = [await setting.peer('first'), await setting.peer('second')];
+    const claim = { type: 'ASAP_REGISTRATION', poolHandle: Buffer.from('echo'), poolElement: elementOf(7) } as const;
+    first.association.send(claim);
+    await setting.world.advance(10);
+    second.association.send(claim);
+    await setting.world.advance(10);
+    expect(first.received).toMatchObject([{ flags: { reject: true }, error: [{ cause: 'non-unique-pe-identifier' }] }]);
+    second.association.destroy('LINK_LOST');
+    await setting.world.advance(5_000);
+    expect([events, setting.registrar.stats().elements]).toEqual([['registered 7', 'removed 7: unanswered'], 0]);
+  });
+
+  it('X-15: the first one registers again meanwhile: it lives, the claim is refused', async () => {
     const { setting, peer } = await start();
     await peer.register(elementOf(7));
+    peer.isAlive = false;
     const other = await setting.peer('other');
-    const element = elementOf(7, { userTransport: { transport: 'tcp', port: 99, addresses: ['10.9.9.9'] } });
-    expect((await other.register(element)).answer).toMatchObject({ flags: { reject: true }, peIdentifier: 7, error: [{ cause: 'non-unique-pe-identifier' }] });
-    expect((await peer.resolve()).poolElements).toMatchObject([elementOf(7).userTransport].map((userTransport) => ({ userTransport })));
+    other.association.send({ type: 'ASAP_REGISTRATION', poolHandle: Buffer.from('echo'), poolElement: elementOf(7) });
+    await setting.world.advance(10);
+    expect((await peer.register(elementOf(7))).isRejected).toBe(false);
+    await setting.world.advance(10);
+    expect(other.received).toMatchObject([{ flags: { reject: true }, error: [{ cause: 'non-unique-pe-identifier' }] }]);
   });
 
   it('X-15: where the association of the first one is gone, whoever comes with its identifier is it, wherever it is now', async () => {
@@ -61,6 +123,20 @@ describe('registration at the registrar (RFC 5352 §3.1)', () => {
     peer.association.destroy('LINK_LOST');
     await setting.world.advance(5);
     expect((await other.register(elementOf(7, { userTransport: { transport: 'tcp', port: 99, addresses: ['10.9.9.9'] } }))).isRejected).toBe(false);
+  });
+
+  it('0x8: and its use of the user transport, where that says one', async () => {
+    const { peer } = await start();
+    const sctp = (use: 'data-only' | 'data-and-control', identifier: number) => elementOf(identifier, { userTransport: { transport: 'sctp', port: 1, use, addresses: ['10.9.0.1'] } });
+    await peer.register(sctp('data-only', 7));
+    expect((await peer.register(sctp('data-and-control', 8))).causes).toEqual([{ cause: 'inconsistent-data-control-configuration' }]);
+    expect((await peer.register(sctp('data-only', 8))).isRejected).toBe(false);
+  });
+
+  it('rule 4, X-37: one that does not say where it listens for ASAP goes out with the address it registered from', async () => {
+    const { setting, peer } = await start();
+    await peer.register(elementOf(7));
+    expect((await peer.resolve()).poolElements).toMatchObject([{ asapTransport: { transport: 'tcp', addresses: [setting.world.host('peer').address] } }]);
   });
 
   it('the same element of the same association may move to another port', async () => {
@@ -157,7 +233,7 @@ describe('registration at the registrar (RFC 5352 §3.1)', () => {
   it('X-41: a generation is above the one it had elsewhere and the one it has here, whichever association it comes by', async () => {
     const { setting, peer } = await start();
     expect((await peer.register(elementOf(7, { generation: { generation: 40, home: 9 } }))).generation).toEqual(given(41));
-    const other = await setting.peer('other');
+    const other = await setting.peer();
     expect((await other.register(elementOf(7, { generation: { generation: 3, home: 9 } }))).generation).toEqual(given(42)); // not back to 4
     expect((await other.register(elementOf(8))).generation?.generation).toBeGreaterThan(0);
   });
@@ -200,7 +276,7 @@ describe('de-registration at the registrar (RFC 5352 §3.2)', () => {
   it('X-41: a late one never takes a newer registration with it', async () => {
     const { setting, peer, registrar } = await start();
     await peer.register(elementOf(7));
-    const other = await setting.peer('other');
+    const other = await setting.peer();
     await other.register(elementOf(7)); // generation 2
     await other.deregister(7, given(1));
     expect(registrar.stats().elements).toBe(1);
