@@ -35,7 +35,7 @@ export async function compare(what: string, { ours, bare }: { readonly ours: Sid
   }
   const own = medianRate(rates.map((each) => each.own));
   const other = medianRate(rates.map((each) => each.other));
-  const ratio = own.rate / other.rate;
+  const ratio = median(rates.map((each) => each.own.rate / each.other.rate)); // of each round: what else the machine does concerns both
   return {
     what: `${what}, ${load.outstanding} outstanding`, ours: perSecond(own.rate), bare: perSecond(other.rate), ratio, cpu: `${own.cpu.toFixed(1)} / ${other.cpu.toFixed(1)} us`,
     ...(budget !== undefined && { budget: `>= ${budget} x`, isMet: ratio >= budget }),

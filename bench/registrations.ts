@@ -48,7 +48,7 @@ async function register(registrar: Child<unknown>, clients: readonly AsapClient[
   const began = performance.now();
   for (let at = from; at < to; at += AT_ONCE) {
     const batch = Array.from({ length: Math.min(AT_ONCE, to - at) }, (_, index) => at + index);
-    await Promise.all(batch.map((i) => clients[Math.floor(i / PER_ASSOCIATION)]?.ask(registration(Math.floor(i / PER_POOL), (i % PER_POOL) + 1))));
+    await Promise.all(batch.map((i) => clients[Math.floor(i / PER_ASSOCIATION)]!.ask(registration(Math.floor(i / PER_POOL), (i % PER_POOL) + 1))));
   }
   return { rate: ((to - from) * 1000) / (performance.now() - began), cpu: await registrar.cpu() / (to - from) };
 }
