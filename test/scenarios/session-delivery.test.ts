@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import type { ServiceSession } from '../../actors/service-session.js';
 import type { SessionError } from '../../errors.js';
 import { echo, recorder, Seen, SessionWorld, type ElementSetup } from '../support/session-world.js';
@@ -35,7 +36,7 @@ describe('send promises', () => {
     void session.send('a', { deliver: 'at-least-once' });
     session.destroy();
     void session.send('b');
-    await new Promise((turned) => { setImmediate(turned); }); // an unhandled rejection would end the process here
+    await stat('.'); // a turn of the event loop: an unhandled rejection would end the process here
     expect(world.log.filter(({ host, level }) => host === 'pu' && level === 'warn').map(({ details }) => (details['err'] as SessionError).code)).toEqual(['SESSION_CLOSED']);
   });
 
