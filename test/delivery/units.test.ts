@@ -184,9 +184,9 @@ describe('the output queue (D-21)', () => {
   it('writes at once within the credit, then keeps the order, also of frames that need none', () => {
     const { output, written, put } = queue();
     output.credit.reset(10);
-    put('a', 10);
-    put('b', 5);
-    put('done', 0);
+    void put('a', 10);
+    void put('b', 5);
+    void put('done', 0);
     expect([written, output.bytes]).toEqual([['a'], 5]);
     output.credit.grant(5);
     output.pump();
