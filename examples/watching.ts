@@ -21,5 +21,5 @@ await session.flush();
 await (session.peIdentifier === 1 ? one : other)?.close();
 await session.send('after');
 await session.close();
-await Promise.all([user, one, other].map((rsp) => rsp?.close()));
+for (const rsp of [user, one, other]) await rsp?.close();
 await registrar.close();
