@@ -152,11 +152,12 @@ export class RegistrarCore implements KeepAlivesOwner {
     this.#answer(by, pool, wanted, sendUpdates && this.#subscribe(by, key));
   }
 
-  #answer(by: RegistrarAssociation, { answer }: Pool, wanted: number | undefined, acceptUpdates: boolean): void {
-    if (by.association.isDown) return;
-    answer.pick(wanted);
-    const { bytes, offset } = by.association.link.reserve(answer.length);
-    answer.write(bytes, offset, acceptUpdates);
+  #answer({ association }: RegistrarAssociation, { answer }: Pool, wanted: number | undefined, acceptUpdates: boolean): void {
+    if (association.isDown) return;
+    const message = answer.pick(wanted);
+    const { bytes, offset } = association.link.reserve(message.length);
+    bytes.set(message, offset);
+    if (acceptUpdates) bytes[offset + 1] = ACCEPT_UPDATES;
   }
 
   #refuse(by: RegistrarAssociation, key: string): void {
@@ -225,6 +226,9 @@ export class RegistrarCore implements KeepAlivesOwner {
     if (reason.code !== 'LINK_CLOSED' && reason.code !== 'LINK_LOST') this.environment.logger.warn({ peer: by.association.peer, code: reason.code }, reason.message);
   }
 }
+
+/** The A flag, RFC 5352 §2.2.6. */
+const ACCEPT_UPDATES = 0x01;
 
 interface Claim {
   readonly by: RegistrarAssociation;

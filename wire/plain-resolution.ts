@@ -6,8 +6,10 @@ export function readPlainResolution(bytes: Buffer, start: number, end: number): 
   const length = (bytes[start + 6]! << 8) | bytes[start + 7]!;
   const messageLength = (bytes[start + 2]! << 8) | bytes[start + 3]!;
   if (length <= 4 || start + 4 + ((length + 3) & ~3) !== end || (messageLength !== length + 4 && messageLength !== end - start)) return undefined;
-  return bytes.toString('latin1', start + 8, start + 4 + length);
+  return (bytes as Latin1).latin1Slice(start + 8, start + 4 + length);
 }
 
 const HANDLE_RESOLUTION = 0x05;
 const POOL_HANDLE = 0x09;
+/** What `toString('latin1')` comes to, after some detours. */
+interface Latin1 extends Buffer { latin1Slice(start: number, end: number): string }
