@@ -47,14 +47,15 @@ export class KeepAlives {
 
   /** A registration was accepted: watches the element from now on, or knows that it lives. Bound to the association it came by. */
   registered(element: RegisteredElement, association: Association, { asapTransport, userTransport }: PoolElement): Watched {
-    const watched = this.#watched.get(element) ?? this.#watch(element);
+    const known = this.#watched.get(element);
+    const watched = known ?? this.#watch(element);
     this.#bind(watched, association);
     watched.asapTransport = asapTransport;
     watched.userTransport = userTransport;
     watched.expires = this.#monitor.activeNow() + element.life;
     watched.nextCheck = this.#input.now() + this.#period();
     this.#hearing.heard(element);
-    watched.actor.send(REGISTRATION);
+    known?.actor.send(REGISTRATION);
     return watched;
   }
 

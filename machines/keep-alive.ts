@@ -11,7 +11,7 @@ export const keepAliveMachine = setup({
     probe: emit({ type: 'order.probe' }),
     awaitPoll: emit({ type: 'order.awaitPoll' }),
     remove: emit((_, params: { reason: RemovalReason }) => ({ type: 'order.remove' as const, ...params })),
-    noteProbe: assign({ probedAt: ({ context }) => context.now() }),
+    noteProbe: assign({ probedAt: ({ context }) => context.registrar.now() }),
     spare: assign({ isSpared: true }),
     // the counter falls again: by one with each acknowledgement that no report had asked for, to nothing at a registration.
     noteAck: assign(({ context: { isAccused, reports, reporters } }) => {
@@ -19,20 +19,21 @@ export const keepAliveMachine = setup({
       return { reports: left, reporters: left === 0 ? nobody : reporters, isAccused: false, isSpared: false };
     }),
     forgive: assign({ reports: 0, reporters: nobody, isAccused: false, isSpared: false }),
-    noteReport: assign({ reports: ({ context }) => Math.min(context.reports + 1, context.maxBadPeReport), isAccused: true }),
+    noteReport: assign({ reports: ({ context }) => Math.min(context.reports + 1, context.registrar.maxBadPeReport), isAccused: true }),
     noteReporter: assign({ reporters: ({ context: { reporters } }, { reporter }: Reporter) => (reporters.includes(reporter) ? reporters : [...reporters.slice(1 - MOST_REPORTERS), reporter]) }),
   },
   guards: {
+    isOnRecord: ({ context }) => context.reports > 0 || context.isSpared, // as a rule it is not, and a renewal is no step at all
     // It acknowledges, and is reported again and again (§3.5). One accuser alone removes nobody: what he says makes us ask.
-    isCondemned: ({ context }, { reporter }: Reporter) => context.reports >= context.maxBadPeReport && context.reporters.some((other) => other !== reporter),
-    hasHadItsTime: ({ context }) => context.activeSince(context.probedAt) >= context.timeout,
+    isCondemned: ({ context }, { reporter }: Reporter) => context.reports >= context.registrar.maxBadPeReport && context.reporters.some((other) => other !== reporter),
+    hasHadItsTime: ({ context }) => context.registrar.activeSince(context.probedAt) >= context.registrar.timeout,
     // A registrar that suspects most of what it sees suspects itself first, for one round.
-    isSpared: ({ context }) => !context.isSpared && context.activeSince(context.probedAt) >= context.timeout && context.suspectsItself(),
+    isSpared: ({ context }) => !context.isSpared && context.registrar.activeSince(context.probedAt) >= context.registrar.timeout && context.registrar.suspectsItself(),
   },
-  delays: { 'keep-alive-timeout': ({ context }) => Math.max(1, context.timeout - context.activeSince(context.probedAt)) },
+  delays: { 'keep-alive-timeout': ({ context }) => Math.max(1, context.registrar.timeout - context.registrar.activeSince(context.probedAt)) },
 }).createMachine({
   id: 'keepAlive',
-  context: ({ input }) => ({ ...input, reports: 0, reporters: nobody, isAccused: false, probedAt: 0, isSpared: false }),
+  context: ({ input: registrar }) => ({ registrar, reports: 0, reporters: nobody, isAccused: false, probedAt: 0, isSpared: false }),
   initial: 'alive',
   on: {
     expire: { target: '.removed', actions: { type: 'remove', params: { reason: 'expired' } } },
@@ -48,7 +49,7 @@ export const keepAliveMachine = setup({
         ],
         'association.lost': 'checking', // evidence, not yet the end
         'identifier.claimed': 'checking', // somebody else's, if this one answers
-        ASAP_REGISTRATION: { actions: 'forgive' },
+        ASAP_REGISTRATION: { guard: 'isOnRecord', actions: 'forgive' },
       },
     },
     checking: { entry: ['noteProbe', 'probe'], always: 'waiting' },
@@ -95,7 +96,9 @@ export interface KeepAliveInput {
   readonly activeSince: (moment: Milliseconds) => Milliseconds;
   readonly suspectsItself: () => boolean;
 }
-export interface KeepAliveContext extends KeepAliveInput {
+export interface KeepAliveContext {
+  /** The same object for all elements: it is not copied with each change. */
+  readonly registrar: KeepAliveInput;
   /** Reports that made us ask, since it registered, less what the counter has fallen; it stops at MAX-BAD-PE-REPORT. */
   readonly reports: number;
   /** The last different ones who reported. */

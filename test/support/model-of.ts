@@ -20,7 +20,8 @@ export interface ModelOptions<M extends AnyStateMachine> {
 /**
  * A test model for machines that have `after` and `invoke`: createTestModel() refuses both, TestModel does not. Expiries and the ends of
  * children count as events (`xstate.after.T2-registration.registration.registering`, `xstate.done.actor.serverHunt`).
- * A vertex's key holds the incoming edge too, so that the shortest paths cover every transition, self-loops included.
+ * A vertex's key holds the incoming edge too, so that the shortest paths cover every transition, self-loops included, also those that a guard keeps from
+ * being taken elsewhere.
  */
 export function modelOf<M extends AnyStateMachine>(machine: M, { input, cases = {}, project = (context) => context, limit = 5_000 }: ModelOptions<M>): ChartModel {
   const own = withInput(machine, input);
@@ -29,7 +30,7 @@ export function modelOf<M extends AnyStateMachine>(machine: M, { input, cases = 
   return new TestModel<AnyMachineSnapshot, EventObject, never>(own as never, {
     limit,
     serializeState: (snapshot: AnyMachineSnapshot, event: EventObject | undefined, before: AnyMachineSnapshot | undefined) =>
-      stateKey(snapshot) + (event && before ? ` <- ${JSON.stringify(before.value)} ${JSON.stringify(event)}` : ''),
+      stateKey(snapshot) + (event && before ? ` <- ${JSON.stringify(before.value)} ${JSON.stringify(event)}${before.can(event as never) ? '' : ' (nothing)'}` : ''),
     serializeEvent: (event: EventObject) => JSON.stringify(event),
     events: (snapshot: AnyMachineSnapshot) => (snapshot.status !== 'active' ? [] : ownEvents(snapshot as never).flatMap((type: string) => (cases[type] ?? [{}]).map((payload) => ({ ...payload, type })))),
     stateMatcher: (snapshot: AnyMachineSnapshot, key: string) =>
