@@ -195,6 +195,32 @@ describe('a client that asks and never reads', () => {
     await checkOthers();
   });
 
+  it('and not kept for ever: after ten seconds in which it has not read it loses its link, with a reason in the log', async () => {
+    const { setting, world, checkOthers } = await start({ limits: { highWaterMark: 32 * 1024 } }, new World({ bufferSize: 16 * 1024 }));
+    const stranger = await setting.socket();
+    stranger.socket.pause();
+    for (let batch = 0; batch < 10; batch += 1) stranger.socket.write(Buffer.concat(Array.from({ length: 1000 }, () => question)));
+    await world.advance(9_000);
+    expect(reasons(setting)).toEqual([]);
+    await world.advance(1_500);
+    expect([reasons(setting), queuedAt(setting)]).toEqual([['QUEUE_OVERFLOW'], 0]);
+    await checkOthers();
+  });
+
+  it('one that reads slowly is no such', async () => {
+    const { setting, world, checkOthers } = await start({ limits: { highWaterMark: 32 * 1024 } }, new World({ bufferSize: 16 * 1024 }));
+    const stranger = await setting.socket();
+    for (let batch = 0; batch < 10; batch += 1) stranger.socket.write(Buffer.concat(Array.from({ length: 1000 }, () => question)));
+    for (let time = 0; time < 20; time += 1) {
+      stranger.socket.pause();
+      await world.advance(2_900);
+      stranger.socket.resume();
+      await world.advance(100);
+    }
+    expect([reasons(setting), stranger.over]).toEqual([[], undefined]);
+    await checkOthers();
+  });
+
   it('one chunk full of questions with large answers: the queue has its bound, and who passes it loses its link, with a reason in the log', async () => {
     const { setting, world, checkOthers } = await start({ limits: { queuedBytes: 256 * 1024 } });
     const peer = await setting.peer('crowd');
