@@ -7,9 +7,9 @@ import type { DataPlane } from './data-plane.js';
 import { PoolElement, type ElementService, type WaitOptions } from './element.js';
 import type { ActorEnvironment } from './environment.js';
 import type { Home } from './home.js';
-import { anything, checkAddress, checkOptions, invalid, isBoolean, isCount, isDelay, isFunction, isOneOf, isSignal, isString, isStringList, isU32, notYet } from './options.js';
+import { anything, checkAddress, checkOptions, invalid, isDelay, isOneOf, isSignal, isString, isStringList, isU32, notYet } from './options.js';
 import { checkPolicy, roundRobin } from './policies.js';
-import type { ServiceOptions } from './service.js';
+import { checkServiceOptions, serviceChecks, type ServiceOptions } from './service.js';
 import type { ServiceSession } from './service-session.js';
 
 export interface RegisterOptions extends ServiceOptions, WaitOptions {
@@ -57,7 +57,7 @@ export interface RegisterSetup {
 export function checkRegister(environment: ActorEnvironment, timers: Timers, options: RegisterOptions, onSession: unknown): void {
   checkOptions('register', options, {
     listen: isStringList, advertise: isString, policy: anything, identifier: isU32, life: anything, mapping: isOneOf('tcp', 'none'), address: isString, signal: isSignal, timeout: isDelay,
-    snapshot: isFunction, maxSessions: isCount, concurrency: isCount, outputCommit: isBoolean,
+    ...serviceChecks,
   });
   const { listen, advertise, policy, identifier, life, mapping = 'tcp', address } = options;
   if (policy !== undefined) checkPolicy('register', policy);
@@ -67,6 +67,7 @@ export function checkRegister(environment: ActorEnvironment, timers: Timers, opt
   if (address !== undefined) throw invalid("register: address is for mapping 'none'; listen says where sessions come in");
   if (onSession === undefined) throw invalid("register needs onSession, or mapping 'none'");
   if (typeof onSession !== 'function') throw invalid('register: onSession is a function');
+  checkServiceOptions(options);
   if ((listen?.length ?? 1) > 1) throw notYet('more than one listen address');
   for (const each of listen ?? []) checkAddress(environment, each);
   if (advertise !== undefined) checkAddress(environment, advertise);

@@ -4,7 +4,7 @@ import type { DeliveryMode } from '../delivery/modes.js';
 import type { Incoming } from '../delivery/incoming.js';
 import type { Port } from '../delivery/port.js';
 import { isThenable, ServiceHalf, type ServiceHalfOwner } from '../delivery/service-half.js';
-import { SessionError, TransportError, UsageError, type RserpoolError } from '../errors.js';
+import { SessionError, type TransportError, UsageError, type RserpoolError } from '../errors.js';
 import { serviceMachine, type ServiceEvent, type ServiceOrder } from '../machines/service.js';
 import { decodeAsap, encodeAsap } from '../wire/index.js';
 import { ASAP_PPID, closeCodes, mapping, offsets, readU32, type CloseCode, type Frame } from '../wire/mapping.js';

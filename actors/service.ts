@@ -130,7 +130,8 @@ export class Service implements DataLinkOwner {
     session.start();
   }
 
-  down(link: DataLink, _reason: TransportError): void {
+  down(link: DataLink, { code, message }: TransportError): void {
+    if (code !== 'LINK_CLOSED' && code !== 'LINK_LOST') this.logger.info({ peer: link.peer, code }, message);
     this.#links.get(link)?.send({ type: 'transport.down' });
     if (this.#links.delete(link)) this.#plane.linkClosed();
   }
@@ -198,7 +199,7 @@ const COOKIE_INTERVAL = 1_000;
 /** What `register` takes for a service. */
 export const serviceChecks = { snapshot: isFunction, maxSessions: isCount, concurrency: isCount, outputCommit: isBoolean };
 
-/** @throws UsageError INVALID_OPTION for options that contradict each other. */
+/** @throws UsageError INVALID_OPTION where options contradict each other. */
 export function checkServiceOptions({ concurrency = 1, snapshot }: ServiceOptions): void {
   if (concurrency > 1 && snapshot) throw invalid('concurrency above 1 is for stateless services: they have no snapshot');
 }

@@ -145,6 +145,7 @@ export class UserSession implements MoverOwner, SenderOwner, Port, UserHalfOwner
     this.#isClosing = true;
     this.#mover.send({ type: 'close.request' });
     await this.#sender.settled(false).catch(() => undefined);
+    this.#mover.send({ type: 'settled' });
     this.#over(undefined);
   }
 

@@ -10,7 +10,7 @@ export const serviceMachine = setup({
     restore: emit({ type: 'order.restore' }),
     serve: emit({ type: 'order.serve' }),
     drain: emit({ type: 'order.drain' }),
-    refuse: emit((_, params: { code: 'OLD_HALF_RUNNING' | 'COOKIE_REFUSED' | 'HANDLER_FAILED'; reason: string }) => ({ type: 'order.refuse' as const, ...params })),
+    refuse: emit((_, params: { code: RefusalCode; reason: string }) => ({ type: 'order.refuse' as const, ...params })),
   },
   guards: {
     hasPredecessor: ({ context }) => context.hasPredecessor,
@@ -52,10 +52,13 @@ export const serviceMachine = setup({
       },
     },
     serving: { entry: 'serve', on: { drain: 'draining' } },
-    draining: { entry: 'drain' },
+    draining: { entry: 'drain', on: { drain: {} } },
     closed: { type: 'final' },
   },
-  on: { 'session.ended': '.closed' },
+  on: {
+    'session.ended': '.closed',
+    drain: { target: '.closed', actions: { type: 'refuse', params: { code: 'GOING_AWAY', reason: 'the pool element drains' } } }, // nothing has begun that it could hand over
+  },
 });
 
 export interface ServiceContext {
@@ -74,4 +77,5 @@ export type ServiceEvent =
   | { type: 'drain' };
 export type ServiceOrder =
   | { type: 'order.endPredecessor' } | { type: 'order.introduce' } | { type: 'order.restore' } | { type: 'order.serve' } | { type: 'order.drain' }
-  | { type: 'order.refuse'; code: 'OLD_HALF_RUNNING' | 'COOKIE_REFUSED' | 'HANDLER_FAILED'; reason: string };
+  | { type: 'order.refuse'; code: RefusalCode; reason: string };
+type RefusalCode = 'OLD_HALF_RUNNING' | 'COOKIE_REFUSED' | 'HANDLER_FAILED' | 'GOING_AWAY';

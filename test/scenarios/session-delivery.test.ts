@@ -576,6 +576,19 @@ describe('leaving (D-27)', () => {
     expect(world.user().pools.reports).toEqual([]);
   });
 
+  it('drain: a session that has not begun there is sent elsewhere at once', async () => {
+    const world = new SessionWorld();
+    const never = await world.element('pe1', { onSession: () => new Promise<void>(() => undefined) });
+    const user = world.user();
+    const connecting = user.plane.connect('pool');
+    await world.advance(20);
+    await world.element('pe2', { onSession: echo });
+    const draining = never.service.drain();
+    await world.settled(draining, 100); // and not the drain time-out
+    expect((await world.settled(connecting, 1_000)).peIdentifier).toBe(2);
+    expect(user.pools.reports).toEqual([]);
+  });
+
   it('maxSessions: a busy pool element sends the next session elsewhere, and is not reported', async () => {
     const { world, user } = await poolOf([echo, echo], { maxSessions: 2 });
     const sessions = await user.connectMany(4);
