@@ -191,8 +191,9 @@ export class SessionMover {
 
   #resolve(): void {
     const { pools } = this.#plane;
+    const isFirstTry = !this.wasOpen && this.#avoid.size === 0; // later ones want to know who has come
     this.#avoid.clear();
-    if (!this.wasOpen && !pools.isStale(this.#key)) return this.actor.send({ type: 'resolved' });
+    if (isFirstTry && !pools.isStale(this.#key)) return this.actor.send({ type: 'resolved' });
     pools.refresh(this.#key).then(() => { this.send({ type: 'resolved' }); }, (error: unknown) => { this.send({ type: 'resolution.failed', error }); });
   }
 
