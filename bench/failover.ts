@@ -99,6 +99,7 @@ async function timed(askers: readonly Ask[], victim: Child<Element>, fault: Faul
 class BareSession {
   #client: BareClient;
   #replied: (() => void) | undefined;
+  #silence: NodeJS.Timeout | undefined;
   readonly #other: number;
 
   constructor([first, other]: readonly [number, number]) {
@@ -108,10 +109,9 @@ class BareSession {
 
   ask(): Promise<void> {
     return new Promise((resolve) => {
-      const silence = setTimeout(() => { this.#client.abandon(); }, SILENCE);
       this.#replied = () => {
         this.#replied = undefined;
-        clearTimeout(silence);
+        clearTimeout(this.#silence);
         resolve();
       };
       this.#request();
@@ -120,10 +120,14 @@ class BareSession {
 
   close(): void { this.#client.close(); }
 
-  #request(): void { this.#client.request(request, () => { this.#replied?.(); }); }
+  #request(): void {
+    this.#client.request(request, () => { this.#replied?.(); });
+    this.#silence = setTimeout(() => { this.#client.abandon(); }, SILENCE);
+  }
 
   #move(): void {
-    this.#client = new BareClient(this.#other);
+    clearTimeout(this.#silence);
+    this.#client = new BareClient(this.#other, () => { this.#move(); });
     if (this.#replied) this.#request();
   }
 }
