@@ -25,7 +25,7 @@ export interface SessionOptions {
   readonly onFailover?: FailoverCallback;
   /** What is kept at most until it is covered. Default 1024 messages, 1 MiB. */
   readonly window?: Partial<WindowLimits>;
-  /** Milliseconds for the first pool element to accept. Default 5000. */
+  /** Milliseconds for the first pool element to accept. Default `registrarWait`, 4000. */
   readonly openTimeout?: Milliseconds;
   /** Milliseconds for one failover in all. Default 30 000. */
   readonly failoverTimeout?: Milliseconds;

@@ -154,7 +154,7 @@ export const sessionMachine = setup({
 const bound = ({ isOpen, timers }: SessionContext): Milliseconds => (isOpen ? timers.failover : timers.open);
 
 export interface SessionTimers {
-  /** For the first pool element to accept. Default 5 s. */
+  /** For the first pool element to accept. */
   readonly open: Milliseconds;
   /** For one failover in all. Default 30 s. */
   readonly failover: Milliseconds;
