@@ -8,6 +8,8 @@ import { poolHandleKey, type AsapMessage, type AsapMessageOf, type ControlTransp
 import { Allowance, type Association } from './association.js';
 import type { ActorEnvironment } from './environment.js';
 import { isAt, Probes, type Probed } from './probes.js';
+import { Questions } from './questions.js';
+import { inSlices } from './slices.js';
 
 export interface KeepAlivesOwner {
   readonly environment: ActorEnvironment;
@@ -22,7 +24,7 @@ export class KeepAlives {
   readonly #watched = new Map<RegisteredElement, Watched>();
   readonly #monitor: LoopMonitor;
   readonly #probes: Probes;
-  readonly #hearing: Hearing;
+  readonly #questions: Questions<Watched>;
   readonly #warnings: Allowance;
   /** The same for all. */
   readonly #input: KeepAliveInput;
@@ -31,14 +33,13 @@ export class KeepAlives {
   #isClosed = false;
 
   constructor(owner: KeepAlivesOwner) {
-    const { environment, timers: { keepAliveTimeout: timeout, maxBadPeReport } } = owner;
-    const now = (): Milliseconds => environment.clock.now();
+    const { environment, environment: { clock }, timers: { keepAliveTimeout, maxBadPeReport } } = owner;
     this.#owner = owner;
-    this.#monitor = new LoopMonitor({ clock: environment.clock });
-    this.#probes = new Probes(environment, timeout);
-    this.#hearing = new Hearing(now, timeout);
-    this.#warnings = new Allowance(environment.clock, 1);
-    this.#input = { timeout, maxBadPeReport, now, activeSince: (moment) => this.#monitor.activeSince(moment), suspectsItself: () => this.#suspectsItself() };
+    this.#monitor = new LoopMonitor({ clock });
+    this.#probes = new Probes(environment, keepAliveTimeout);
+    this.#questions = new Questions(clock, this.#monitor, keepAliveTimeout, ({ actor }) => { actor.send(OVERDUE); });
+    this.#warnings = new Allowance(clock, 1);
+    this.#input = { maxBadPeReport, suspectsItself: () => this.#suspectsItself() };
     this.#arm();
   }
 
@@ -53,19 +54,27 @@ export class KeepAlives {
     watched.asapTransport = asapTransport;
     watched.userTransport = userTransport;
     watched.expires = this.#monitor.activeNow() + element.life;
-    watched.nextCheck = this.#input.now() + this.#period();
-    this.#hearing.heard(element);
+    watched.nextCheck = this.#owner.environment.clock.now() + this.#period();
+    this.#questions.heard(watched);
     known?.actor.send(REGISTRATION);
     return watched;
   }
 
   /** It has answered over the association that it is bound to. */
   acknowledged(watched: Watched): void {
-    this.#hearing.heard(watched.element);
+    this.#questions.heard(watched);
     watched.actor.send(ACKNOWLEDGEMENT);
   }
 
   send(watched: Watched, event: KeepAliveEvent): void { watched.actor.send(event); }
+
+  /** Of all that are bound to it: they are asked elsewhere, or have the time-out to come back. */
+  lost(association: Association, elements: Iterable<RegisteredElement>): void {
+    const watched = [...elements].flatMap((element) => this.#watched.get(element) ?? []);
+    inSlices(this.#owner.environment.clock, watched, (each) => {
+      if (each.association === association && this.#watched.get(each.element) === each) each.actor.send(ASSOCIATION_LOST);
+    });
+  }
 
   /** Ends the chart of an element that the handlespace has lost by another way. */
   forget(element: RegisteredElement): void {
@@ -80,6 +89,7 @@ export class KeepAlives {
     this.#isClosed = true;
     this.#owner.environment.clock.clearTimeout(this.#timer);
     this.#monitor.stop();
+    this.#questions.close();
     for (const { actor } of this.#watched.values()) actor.stop();
     this.#watched.clear();
     this.#probes.close();
@@ -91,7 +101,6 @@ export class KeepAlives {
     const watched = new Watched(this, element, actor);
     actor.on('*', (order) => {
       if (order.type === 'order.probe') this.#probe(watched);
-      else if (order.type === 'order.awaitPoll') clock.defer(() => { if (this.#watched.get(element) === watched) actor.send(POLL_DONE); });
       else this.#remove(watched, order.reason);
     });
     // Never lost: without its chart nobody would remove it.
@@ -109,7 +118,7 @@ export class KeepAlives {
 
   #drop(watched: Watched): boolean {
     if (this.#watched.get(watched.element) !== watched) return false;
-    this.#hearing.forget(watched.element);
+    this.#questions.forget(watched);
     return this.#watched.delete(watched.element);
   }
 
@@ -126,7 +135,7 @@ export class KeepAlives {
   #probe(watched: Watched): void {
     const { association, element, asapTransport } = watched;
     const message = this.#keepAlive(element);
-    this.#hearing.asked(element);
+    this.#questions.asked(watched);
     if (association !== undefined && !association.isDown) association.send(message);
     else if (association !== undefined && isAt(asapTransport, association.peer)) watched.isProbed = this.#probes.ask(asapTransport, message, watched);
     // Else it has until the time-out to come back by itself.
@@ -138,8 +147,8 @@ export class KeepAlives {
   }
 
   #suspectsItself(): boolean {
-    const suspects = this.#watched.size >= FEW && this.#hearing.isPoor;
-    if (suspects && this.#warnings.take()) this.#owner.environment.logger.warn({ unanswered: this.#hearing.unanswered, watched: this.#watched.size }, 'most pool elements do not answer: they are asked once more, it may be this registrar that does not hear');
+    const suspects = this.#watched.size >= FEW && this.#questions.isHearingPoor;
+    if (suspects && this.#warnings.take()) this.#owner.environment.logger.warn({ unanswered: this.#questions.size, watched: this.#watched.size }, 'most pool elements do not answer: they are asked once more, it may be this registrar that does not hear');
     return suspects;
   }
 
@@ -152,7 +161,7 @@ export class KeepAlives {
 
   /** Looks at a part of all elements: everyone comes by twice a second. So many are asked at once that the rate is kept; the others are late. */
   #tick(): void {
-    const now = this.#input.now();
+    const now = this.#owner.environment.clock.now();
     const active = this.#monitor.activeNow(); // a registrar that slept had nobody's renewal in that time
     let visits = Math.max(MIN_VISITS, Math.ceil(this.#watched.size * TICK / SWEEP));
     let checks = Math.ceil(this.#owner.timers.keepAliveRate * TICK / 1000);
@@ -164,8 +173,10 @@ export class KeepAlives {
         break;
       }
       const watched = next.value;
-      if (active >= watched.expires) watched.actor.send(EXPIRE);
-      else if (now >= watched.nextCheck) {
+      if (active >= watched.expires) {
+        checks--;
+        watched.actor.send(EXPIRE);
+      } else if (now >= watched.nextCheck) {
         checks--;
         watched.nextCheck = now + this.#period();
         watched.actor.send(CHECK);
@@ -210,49 +221,16 @@ export class Watched implements Probed {
   lost(association: Association): void { if (this.association === association) this.actor.send(ASSOCIATION_LOST); }
 }
 
-/** How well the registrar hears: questions that are open, beside elements heard of in the last time-out. */
-class Hearing {
-  readonly #open = new Set<RegisteredElement>();
-  readonly #heard = new Array<number>(PARTS).fill(0);
-  #part = 0;
-
-  constructor(private readonly now: () => Milliseconds, private readonly timeout: Milliseconds) {}
-
-  get unanswered(): number { return this.#open.size; }
-
-  /** More are silent than have spoken. */
-  get isPoor(): boolean {
-    this.#turn();
-    return this.#open.size > this.#heard.reduce((sum, count) => sum + count, 0);
-  }
-
-  asked(element: RegisteredElement): void { this.#open.add(element); }
-  forget(element: RegisteredElement): void { this.#open.delete(element); }
-
-  heard(element: RegisteredElement): void {
-    this.#open.delete(element);
-    this.#turn();
-    this.#heard[this.#part % PARTS] = (this.#heard[this.#part % PARTS] ?? 0) + 1;
-  }
-
-  #turn(): void {
-    const part = Math.floor((this.now() * PARTS) / this.timeout);
-    for (let gone = Math.min(part - this.#part, PARTS); gone > 0; gone--) this.#heard[(part - gone + 1) % PARTS] = 0;
-    this.#part = part;
-  }
-}
-
-const TICK: Milliseconds = 100;
+const TICK: Milliseconds = 50;
 const SWEEP: Milliseconds = 500;
 const MIN_VISITS = 1000;
 /** A registrar with fewer elements has no "most" to go by. */
 const FEW = 4;
-const PARTS = 4;
 
 const REGISTRATION = { type: 'ASAP_REGISTRATION' } as const;
 const ACKNOWLEDGEMENT = { type: 'ASAP_ENDPOINT_KEEP_ALIVE_ACK' } as const;
 const CHECK = { type: 'check' } as const;
 const EXPIRE = { type: 'expire' } as const;
-const POLL_DONE = { type: 'poll.done' } as const;
+const OVERDUE = { type: 'overdue' } as const;
 const PROBE_FAILED = { type: 'probe.failed' } as const;
 const ASSOCIATION_LOST = { type: 'association.lost' } as const;

@@ -217,12 +217,8 @@ export class RegistrarCore implements KeepAlivesOwner {
     this.#subscriptions.drop(by);
     for (const [element, claim] of this.#claims) if (claim.by === by) this.#claims.delete(element);
     if (this.#isClosed) return;
-    for (const element of by.elements) {
-      const watched = this.#keepAlives.get(element);
-      if (watched?.association !== by.association) continue;
-      this.#grantClaim(element);
-      if (watched.association === by.association) this.#keepAlives.send(watched, { type: 'association.lost' });
-    }
+    for (const element of by.elements) this.#grantClaim(element);
+    this.#keepAlives.lost(by.association, by.elements);
     if (reason.code !== 'LINK_CLOSED' && reason.code !== 'LINK_LOST') this.environment.logger.warn({ peer: by.association.peer, code: reason.code }, reason.message);
   }
 }

@@ -1,17 +1,14 @@
 import { assign, emit, setup } from 'xstate';
-import type { Milliseconds } from '../environment.js';
 
 const nobody: readonly number[] = [];
 
 /** A registrar watches over one pool element that it owns. RFC 5352 §3.4, §3.5. A flat chart and a root actor each: there may be 100 000 of
- *  them. When to look next is said by one schedule for all (`check`, `expire`); only a question that is open has a timer of its own. */
+ *  them, so none has a timer. One schedule for all says when to look (`check`), that an answer is overdue, that a life is over (`expire`). */
 export const keepAliveMachine = setup({
   types: {} as { context: KeepAliveContext; events: KeepAliveEvent; input: KeepAliveInput; emitted: KeepAliveOrder },
   actions: {
     probe: emit({ type: 'order.probe' }),
-    awaitPoll: emit({ type: 'order.awaitPoll' }),
     remove: emit((_, params: { reason: RemovalReason }) => ({ type: 'order.remove' as const, ...params })),
-    noteProbe: assign({ probedAt: ({ context }) => context.registrar.now() }),
     spare: assign({ isSpared: true }),
     // X-14: the counter falls again: by one with each acknowledgement that no report had asked for, to nothing at a registration.
     noteAck: assign(({ context: { isAccused, reports, reporters } }) => {
@@ -26,14 +23,12 @@ export const keepAliveMachine = setup({
     isOnRecord: ({ context }) => context.reports > 0 || context.isSpared, // as a rule it is not, and a renewal is no step at all
     // It acknowledges, and is reported again and again (§3.5). One accuser alone removes nobody: what he says makes us ask.
     isCondemned: ({ context }, { reporter }: Reporter) => context.reports >= context.registrar.maxBadPeReport && context.reporters.some((other) => other !== reporter),
-    hasHadItsTime: ({ context }) => context.registrar.activeSince(context.probedAt) >= context.registrar.timeout,
     // A registrar that suspects most of what it sees suspects itself first, for one round.
-    isSpared: ({ context }) => !context.isSpared && context.registrar.activeSince(context.probedAt) >= context.registrar.timeout && context.registrar.suspectsItself(),
+    isSpared: ({ context }) => !context.isSpared && context.registrar.suspectsItself(),
   },
-  delays: { 'keep-alive-timeout': ({ context }) => Math.max(1, context.registrar.timeout - context.registrar.activeSince(context.probedAt)) },
 }).createMachine({
   id: 'keepAlive',
-  context: ({ input: registrar }) => ({ registrar, reports: 0, reporters: nobody, isAccused: false, probedAt: 0, isSpared: false }),
+  context: ({ input: registrar }) => ({ registrar, reports: 0, reporters: nobody, isAccused: false, isSpared: false }),
   initial: 'alive',
   on: {
     expire: { target: '.removed', actions: { type: 'remove', params: { reason: 'expired' } } },
@@ -52,30 +47,18 @@ export const keepAliveMachine = setup({
         ASAP_REGISTRATION: { guard: 'isOnRecord', actions: 'forgive' },
       },
     },
-    checking: { entry: ['noteProbe', 'probe'], always: 'waiting' },
-    waiting: {
-      after: { 'keep-alive-timeout': 'judging' },
+    checking: {
+      entry: 'probe',
       on: {
         ASAP_ENDPOINT_KEEP_ALIVE_ACK: { target: 'alive', actions: 'noteAck' },
         ASAP_REGISTRATION: { target: 'alive', actions: 'forgive' },
         ASAP_ENDPOINT_UNREACHABLE: { actions: { type: 'noteReporter', params: ({ event }) => event } }, // it is being asked: one event, however many saw it
-        'association.lost': 'checking', // it may be reached at its own ASAP transport
+        'association.lost': { target: 'checking', reenter: true }, // it may be reached at its own ASAP transport
         'probe.failed': { target: 'removed', actions: { type: 'remove', params: { reason: 'unreachable' } } },
-      },
-    },
-    // A registrar that wakes up runs its timers before it reads: the answer may be there.
-    judging: {
-      entry: 'awaitPoll',
-      on: {
-        'poll.done': [
-          { guard: 'isSpared', target: 'checking', actions: 'spare' },
-          { guard: 'hasHadItsTime', target: 'removed', actions: { type: 'remove', params: { reason: 'unanswered' } } },
-          { target: 'waiting' },
+        overdue: [
+          { guard: 'isSpared', target: 'checking', reenter: true, actions: 'spare' },
+          { target: 'removed', actions: { type: 'remove', params: { reason: 'unanswered' } } },
         ],
-        ASAP_ENDPOINT_KEEP_ALIVE_ACK: { target: 'alive', actions: 'noteAck' },
-        ASAP_REGISTRATION: { target: 'alive', actions: 'forgive' },
-        'association.lost': 'checking',
-        'probe.failed': { target: 'removed', actions: { type: 'remove', params: { reason: 'unreachable' } } },
       },
     },
     removed: { type: 'final' },
@@ -88,12 +71,7 @@ const MOST_REPORTERS = 8;
 /** `unanswered`: a keep-alive; `unreachable`: its association is gone and nobody listens where it was; `reported`: by several, again and again. */
 export type RemovalReason = 'deregistered' | 'expired' | 'unanswered' | 'unreachable' | 'reported';
 export interface KeepAliveInput {
-  /** For an acknowledgement, our own loop's lag not counted. */
-  readonly timeout: Milliseconds;
   readonly maxBadPeReport: number;
-  readonly now: () => Milliseconds;
-  /** How much of the time since then our own loop ran. */
-  readonly activeSince: (moment: Milliseconds) => Milliseconds;
   readonly suspectsItself: () => boolean;
 }
 export interface KeepAliveContext {
@@ -105,13 +83,13 @@ export interface KeepAliveContext {
   readonly reporters: readonly number[];
   /** The open question is because of a report. */
   readonly isAccused: boolean;
-  readonly probedAt: Milliseconds;
   /** It has been, because the registrar suspected itself. */
   readonly isSpared: boolean;
 }
 interface Reporter { readonly reporter: number }
 export type KeepAliveEvent =
-  | { type: 'check' } | { type: 'expire' } | { type: 'poll.done' } | { type: 'probe.failed' } | { type: 'association.lost' } | { type: 'identifier.claimed' }
+  | { type: 'check' } | { type: 'overdue' } | { type: 'expire' } | { type: 'probe.failed' } | { type: 'association.lost' } | { type: 'identifier.claimed' }
   | { type: 'ASAP_REGISTRATION' } | { type: 'ASAP_DEREGISTRATION' } | { type: 'ASAP_ENDPOINT_KEEP_ALIVE_ACK' }
   | ({ type: 'ASAP_ENDPOINT_UNREACHABLE' } & Reporter);
-export type KeepAliveOrder = { type: 'order.probe' } | { type: 'order.awaitPoll' } | { type: 'order.remove'; reason: RemovalReason };
+/** `order.probe`: send ASAP_ENDPOINT_KEEP_ALIVE, and say so when the answer is overdue. */
+export type KeepAliveOrder = { type: 'order.probe' } | { type: 'order.remove'; reason: RemovalReason };

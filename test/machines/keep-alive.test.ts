@@ -4,20 +4,18 @@ import { drive, type Driven } from '../support/drive.js';
 import { onNoPath } from './support.js';
 
 /** `world` may be changed as the test goes on. */
-interface Setting { readonly world: { now: number; lag: number; doubts: boolean }; readonly pe: Driven<typeof keepAliveMachine> }
+interface Setting { readonly world: { doubts: boolean }; readonly pe: Driven<typeof keepAliveMachine> }
 
-function input(world: Setting['world']): KeepAliveInput {
-  return { timeout: 1000, maxBadPeReport: 3, now: () => world.now, activeSince: (moment) => world.now - moment - world.lag, suspectsItself: () => world.doubts };
-}
+const input = (world: Setting['world']): KeepAliveInput => ({ maxBadPeReport: 3, suspectsItself: () => world.doubts });
 
 function setting(): Setting {
-  const world = { now: 0, lag: 0, doubts: false };
+  const world = { doubts: false };
   return { world, pe: drive(keepAliveMachine, input(world)) };
 }
 
 const ack = { type: 'ASAP_ENDPOINT_KEEP_ALIVE_ACK' } as const;
 const report = (reporter: number) => ({ type: 'ASAP_ENDPOINT_UNREACHABLE', reporter }) as const;
-const asks = ['emit order.probe', 'start keep-alive-timeout 1000'];
+const asks = ['emit order.probe'];
 
 describe('keep-alive of a pool element (RFC 5352 §3.4, §3.5)', () => {
   it('the schedule has it asked; its acknowledgement ends the question', () => {
@@ -25,74 +23,40 @@ describe('keep-alive of a pool element (RFC 5352 §3.4, §3.5)', () => {
     expect(pe.state).toBe('alive');
     expect(pe.send({ type: 'check' })).toEqual(asks);
     expect(pe.send({ type: 'check' })).toEqual([]); // one question at a time
-    expect(pe.send(ack)).toEqual(['cancel keep-alive-timeout']);
-    expect(pe.state).toBe('alive');
+    expect([pe.send(ack), pe.state]).toEqual([[], 'alive']);
   });
 
   it('one that does not answer is removed', () => {
-    const { pe, world } = setting();
+    const { pe } = setting();
     pe.send({ type: 'check' });
-    world.now = 1000;
-    expect(pe.expire('keep-alive-timeout')).toEqual(['emit order.awaitPoll']);
-    expect(pe.send({ type: 'poll.done' })).toEqual(['emit order.remove unanswered']);
-    expect(pe.status).toBe('done');
-  });
-
-  it('D-29: an answer that had come while the registrar slept counts: what has arrived is read before the judgement', () => {
-    const { pe, world } = setting();
-    pe.send({ type: 'check' });
-    world.now = 60_000;
-    pe.expire('keep-alive-timeout');
-    pe.send(ack);
-    expect(pe.state).toBe('alive');
-    expect(pe.send({ type: 'poll.done' })).toEqual([]);
-  });
-
-  it('D-29: time in which the registrar itself did not run is not counted: the rest is waited for', () => {
-    const { pe, world } = setting();
-    pe.send({ type: 'check' });
-    Object.assign(world, { now: 60_000, lag: 59_700 });
-    pe.expire('keep-alive-timeout');
-    expect(pe.send({ type: 'poll.done' })).toEqual(['start keep-alive-timeout 700']);
-    Object.assign(world, { now: 60_700 });
-    pe.expire('keep-alive-timeout');
-    expect(pe.send({ type: 'poll.done' })).toEqual(['emit order.remove unanswered']);
+    expect(pe.send({ type: 'overdue' })).toEqual(['emit order.remove unanswered']);
+    expect([pe.state, pe.status]).toEqual(['removed', 'done']);
   });
 
   it('a registrar that suspects most of its elements suspects itself first, once: asked again, then removed', () => {
     const { pe, world } = setting();
     pe.send({ type: 'check' });
-    Object.assign(world, { now: 1000, doubts: true });
-    pe.expire('keep-alive-timeout');
-    expect(pe.send({ type: 'poll.done' })).toEqual(asks);
-    world.now = 2000;
-    pe.expire('keep-alive-timeout');
-    expect(pe.send({ type: 'poll.done' })).toEqual(['emit order.remove unanswered']);
+    world.doubts = true;
+    expect(pe.send({ type: 'overdue' })).toEqual(asks);
+    expect(pe.send({ type: 'overdue' })).toEqual(['emit order.remove unanswered']);
   });
 
-  it('who answered after being spared can be spared again', () => {
+  it('who answered after being spared, or registered, can be spared again', () => {
     const { pe, world } = setting();
     world.doubts = true;
-    for (let round = 0; round < 2; round++) {
+    for (const event of [ack, { type: 'ASAP_REGISTRATION' }, ack] as const) {
       pe.send({ type: 'check' });
-      world.now += 1000;
-      pe.expire('keep-alive-timeout');
-      expect(pe.send({ type: 'poll.done' })).toEqual(asks);
-      pe.send(ack);
+      expect(pe.send({ type: 'overdue' })).toEqual(asks);
+      pe.send(event);
     }
     expect(pe.state).toBe('alive');
   });
 
-  it('a registration is as good as an acknowledgement, at any moment', () => {
-    const { pe, world } = setting();
+  it('a registration is as good as an acknowledgement', () => {
+    const { pe } = setting();
     expect(pe.send({ type: 'ASAP_REGISTRATION' })).toEqual([]);
     pe.send({ type: 'check' });
-    expect(pe.send({ type: 'ASAP_REGISTRATION' })).toEqual(['cancel keep-alive-timeout']);
-    pe.send({ type: 'check' });
-    world.now = 1000;
-    pe.expire('keep-alive-timeout');
-    pe.send({ type: 'ASAP_REGISTRATION' });
-    expect(pe.state).toBe('alive');
+    expect([pe.send({ type: 'ASAP_REGISTRATION' }), pe.state]).toEqual([[], 'alive']);
   });
 });
 
@@ -105,7 +69,7 @@ describe('reports of unreachability (RFC 5352 §3.5)', () => {
   it('reports that come while it is asked are the same event: one that was merely busy stays, however many saw it', () => {
     const { pe } = setting();
     for (let reporter = 1; reporter <= 50; reporter++) pe.send(report(reporter));
-    expect([pe.state, pe.context.reports]).toEqual(['waiting', 1]);
+    expect([pe.state, pe.context.reports]).toEqual(['checking', 1]);
     expect(pe.context.reporters.length).toBe(8);
     pe.send(ack);
     expect(pe.state).toBe('alive');
@@ -152,20 +116,13 @@ describe('the association is lost (X-38)', () => {
   it('it is asked elsewhere; where nobody listens it is removed at once', () => {
     const { pe } = setting();
     expect(pe.send({ type: 'association.lost' })).toEqual(asks);
-    expect(pe.send({ type: 'probe.failed' })).toEqual(['cancel keep-alive-timeout', 'emit order.remove unreachable']);
+    expect(pe.send({ type: 'probe.failed' })).toEqual(['emit order.remove unreachable']);
   });
 
-  it('while it is asked: asked anew, with all its time', () => {
-    const { pe, world } = setting();
+  it('while it is asked: asked anew', () => {
+    const { pe } = setting();
     pe.send({ type: 'check' });
-    world.now = 900;
-    expect(pe.send({ type: 'association.lost' })).toEqual(['cancel keep-alive-timeout', ...asks]);
-    world.now = 1900;
-    pe.expire('keep-alive-timeout');
-    expect(pe.send({ type: 'association.lost' })).toEqual(asks);
-    world.now = 2900;
-    pe.expire('keep-alive-timeout');
-    expect(pe.send({ type: 'probe.failed' })).toEqual(['emit order.remove unreachable']);
+    expect([pe.send({ type: 'association.lost' }), pe.state]).toEqual([asks, 'checking']);
   });
 
   it('it may come back, by an acknowledgement or a registration', () => {
@@ -179,7 +136,7 @@ describe('the association is lost (X-38)', () => {
 
   it('news of an old question says nothing of one that is alive', () => {
     const { pe } = setting();
-    expect([pe.send({ type: 'probe.failed' }), pe.send({ type: 'poll.done' }), pe.send(ack)]).toEqual([[], [], []]);
+    expect([pe.send({ type: 'probe.failed' }), pe.send({ type: 'overdue' }), pe.send(ack)]).toEqual([[], [], []]);
     expect(pe.state).toBe('alive');
   });
 });
@@ -189,20 +146,29 @@ describe('other ends', () => {
     expect(setting().pe.send({ type: 'identifier.claimed' })).toEqual(asks);
   });
 
-  it.each(['alive', 'waiting', 'judging'])('%s: its life is over, or it leaves', (state) => {
+  it.each(['alive', 'checking'])('%s: its life is over, or it leaves', (state) => {
     for (const [type, reason] of [['expire', 'expired'], ['ASAP_DEREGISTRATION', 'deregistered']] as const) {
       const { pe } = setting();
-      if (state !== 'alive') pe.send({ type: 'check' });
-      if (state === 'judging') pe.expire('keep-alive-timeout');
+      if (state === 'checking') pe.send({ type: 'check' });
       expect(pe.state).toBe(state);
-      expect(pe.send({ type })).toContain(`emit order.remove ${reason}`);
-      expect([pe.state, pe.status, pe.timers]).toEqual(['removed', 'done', []]);
+      expect(pe.send({ type })).toEqual([`emit order.remove ${reason}`]);
+      expect([pe.state, pe.status]).toEqual(['removed', 'done']);
     }
+  });
+
+  it('has no timer in any state: there may be 100 000 of them', () => {
+    const { pe } = setting();
+    const timers = [pe.timers.length];
+    for (const event of [{ type: 'check' }, ack, report(1), { type: 'association.lost' }, { type: 'overdue' }] as const) {
+      pe.send(event);
+      timers.push(pe.timers.length);
+    }
+    expect(timers).toEqual([0, 0, 0, 0, 0, 0]);
   });
 });
 
 it('every state and every transition of the chart is on some path', () => {
-  const worlds = [false, true].flatMap((doubts) => [0, 2000].map((now) => ({ ...input({ now: 0, lag: 0, doubts }), maxBadPeReport: 1, activeSince: () => now })));
+  const worlds = [false, true].map((doubts) => ({ ...input({ doubts }), maxBadPeReport: 1 }));
   const cases = { ASAP_ENDPOINT_UNREACHABLE: [{ reporter: 1 }, { reporter: 2 }] };
   expect(onNoPath(keepAliveMachine, worlds, { cases, project: ({ reports, reporters, isAccused, isSpared }) => ({ reports, reporters, isAccused, isSpared }) })).toEqual([]);
 });
