@@ -37,5 +37,5 @@ async function run(name: keyof typeof services, { pool, registrar, policy, id, l
   const element = await rsp.register(pool, { listen: [listen], policy, ...(id !== undefined && { identifier: id }) }, (session) => {
     services[name](session, hex(element.identifier));
   }).catch(failWith);
-  process.stdout.write(`${name} serves pool ${JSON.stringify(pool)} as ${hex(element.identifier)} on ${element.address}\n`);
+  process.stdout.write(`${name} serves pool ${JSON.stringify(pool)} as ${hex(element.identifier)}, process ${process.pid}, on ${element.address}\n`);
 }
