@@ -61,9 +61,9 @@ export class Writer {
     this.#bytes[start + 2] = length >>> 8;
     this.#bytes[start + 3] = length;
   }
-  /** A copy of what was written. `own`: with memory of its own, for what is kept for long (a small Buffer pins a shared 8 KiB slab). */
-  take(own = false): Buffer {
-    const copy = own ? Buffer.allocUnsafeSlow(this.#length) : Buffer.allocUnsafe(this.#length);
+  /** A copy of what was written. */
+  take(): Buffer {
+    const copy = Buffer.allocUnsafe(this.#length);
     this.#bytes.copy(copy, 0, 0, this.#length);
     return copy;
   }
