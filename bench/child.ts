@@ -1,4 +1,5 @@
 import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
 /** A process of the bench: forked from a file in bench/children, and ended with the bench. */
@@ -34,7 +35,12 @@ export class Child<Ready> {
   kill(signal: NodeJS.Signals = 'SIGKILL'): void { this.#process.kill(signal); }
 
   /** In order, so that a profile is written. */
-  leave(): void { if (this.#process.connected) this.#process.disconnect(); }
+  async leave(): Promise<void> {
+    if (!this.#process.connected) return;
+    const exit = once(this.#process, 'exit');
+    this.#process.disconnect();
+    await exit;
+  }
 
   static killAll(): void { for (const child of Child.#all) child.kill(); }
 

@@ -39,7 +39,7 @@ export async function resolutions(run: Run): Promise<Row[]> {
   ];
   bare.close();
   client.close();
-  for (const child of [stored, elements, registrar]) child.leave();
+  for (const child of [stored, elements, registrar]) await child.leave();
   return rows;
 }
 

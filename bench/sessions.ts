@@ -25,8 +25,8 @@ export async function sessions(run: Run): Promise<Row[]> {
   ];
   client.close();
   await rsp.close();
-  element.leave();
-  registrar.leave();
+  await element.leave();
+  await registrar.leave();
   return rows;
 }
 

@@ -1,9 +1,10 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { createRegistrar } from '../../index.js';
-import { serveParent } from '../child.js';
+import { createRegistrar, type TimerOptions } from '../../index.js';
+import { inputOf, serveParent } from '../child.js';
 
 const RESOLUTION = 5;
-const registrar = await createRegistrar({ asap: ['tcp://127.0.0.1:0'] });
+const { timers } = inputOf<{ timers?: TimerOptions }>();
+const registrar = await createRegistrar({ asap: ['tcp://127.0.0.1:0'], ...(timers && { timers }) });
 const delay = monitorEventLoopDelay({ resolution: RESOLUTION });
 delay.enable();
 serveParent({ address: registrar.asap[0] }, {
