@@ -119,7 +119,7 @@ export class PoolElement implements LocalElement {
     return bounded(answer.promise, this.#bounds(wait));
   }
 
-  /** Leaves the pool (RFC 5352 §3.2), then ends its data channels: sessions move to other elements. Resolves also where no registrar acknowledges it in time: the registration then ends with its life. */
+  /** Leaves the pool (RFC 5352 §3.2; by handle and PE identifier, where draft §4.2 names mapping, port and policy: X-4), then ends its data channels: sessions move to other elements. Resolves also where no registrar acknowledges it in time: the registration then ends with its life. */
   deregister(): Promise<void> {
     return (this.#leaving ??= this.#leave(false));
   }

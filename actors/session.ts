@@ -18,6 +18,7 @@ import { SessionMover, type FailoverInfo, type MoverOwner } from './session-move
 import { COOKIE_OVERDUE, SessionSender, type SenderOwner } from './session-sender.js';
 import { deferred, quiet } from './waiting.js';
 
+/** RFC 5352 §6.5 leaves the bounds of a failover open: each is an option with its default here or in machines/timers.ts, and the end is a typed error (X-34). */
 export interface SessionOptions {
   /** Default 'effectively-once'. */
   readonly deliveryMode?: DeliveryMode;

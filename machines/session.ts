@@ -100,7 +100,7 @@ export const sessionMachine = setup({
           entry: 'connect',
           on: { 'link.up': 'echoingCookie', 'link.down': { target: 'reporting', actions: { type: 'rememberCause', params: ({ event }) => event } } },
         },
-        echoingCookie: { // RFC 5352 §3.8: the first message on the control channel
+        echoingCookie: { // RFC 5352 §3.8: the first message on the control channel; here the same ordered flow as data, and OPEN announces it
           entry: 'open',
           after: { accept: { target: 'reporting', actions: 'detach' } },
           on: {

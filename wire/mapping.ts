@@ -12,7 +12,8 @@ const MAX_FRAME = 64 * 1024 + 64;
 /** 'RSRP': the first field of the first frame. */
 export const MAGIC = 0x52535250;
 export const VERSION = 1;
-/** Payload protocol id of ASAP (RFC 5352 §7): a DATA frame with it belongs to the control channel. */
+/** Payload protocol id of ASAP (RFC 5352 §7): a DATA frame with it belongs to the control channel. RFC 5354 §3.5 has TCP carry no control, draft §5.1
+ *  lets it, RFC 5355 §2.16 wants both told apart: both go on one connection (X-2). */
 export const ASAP_PPID = 11;
 
 type Size = 1 | 2 | 4 | 16;
