@@ -294,7 +294,7 @@ export class Home {
     this.#elements.get(poolHandleKey(message.poolHandle))?.get(message.peIdentifier)?.actor.send(message);
   }
 
-  /** RFC 5352 §3.4, at once and without a chart: one acknowledgement for each of our elements of that pool. Anybody may ask; who may become home is another matter. */
+  /** RFC 5352 §3.4, at once and without a chart: one acknowledgement for each of our elements of that pool, none from a process that only uses pools. Anybody may ask; who may become home is another matter. */
   #keepAlive(association: Association, { poolHandle, peIdentifier, serverIdentifier, flags }: AsapMessageOf<'ASAP_ENDPOINT_KEEP_ALIVE'>): void {
     const pool = this.#elements.get(poolHandleKey(poolHandle));
     if (pool === undefined || (peIdentifier !== undefined && !pool.has(peIdentifier))) return; // KA1
