@@ -4,7 +4,7 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
  *  what a turn of the event loop has to say goes out in one write from a buffer that is used again; a request's callback is found by its id. */
 
 const HEADER = 8;
-const SIZE = 0x1_0000;
+const SIZE = 0x4_0000; // more than a turn ever has to say here
 const free: Buffer[] = [];
 
 class Outgoing {
