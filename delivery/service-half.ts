@@ -272,7 +272,7 @@ export class ServiceHalf {
 
   /** SET_COOKIE (D-7): in a handler it leaves when that settles and names its message; else it names the last settled one. */
   setCookie(bytes: Uint8Array | string, incoming: Incoming | undefined): void {
-    const cookie = Buffer.from(bytes as Uint8Array);
+    const cookie = typeof bytes === 'string' ? Buffer.from(bytes) : copyOf(bytes);
     if (cookie.length > MAX_COOKIE) throw new UsageError('COOKIE_TOO_LARGE', `a state cookie of ${cookie.length} bytes; ${MAX_COOKIE} are possible`);
     if (this.#state !== 'accepting' && !this.stateful) throw new UsageError('STATELESS_SERVICE', 'setCookie needs a service with a cookie listener or a snapshot (declared when onSession settles)');
     if (incoming && !incoming.settled) { incoming.cookie = cookie; return; }
