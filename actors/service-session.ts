@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { createActor, type Actor } from 'xstate';
-import type { DeliveryMode } from '../delivery/modes.js';
+import { deliveryModes, type DeliveryMode } from '../delivery/modes.js';
 import type { Incoming } from '../delivery/incoming.js';
 import type { Port } from '../delivery/port.js';
 import { isThenable, ServiceHalf, type ServiceHalfOwner } from '../delivery/service-half.js';
@@ -10,7 +10,6 @@ import { decodeAsap, encodeAsap } from '../wire/index.js';
 import { ASAP_PPID, closeCodes, mapping, offsets, readU32, type CloseCode, type Frame } from '../wire/mapping.js';
 import { decodeSnapshot, encodeSnapshot } from '../wire/snapshot.js';
 import { ppidOf, type DataLink, type LinkSession } from './data-link.js';
-import { deliveryModes } from '../delivery/modes.js';
 import { Emitter, type Unsubscribe } from './emitter.js';
 import type { Service } from './service.js';
 
@@ -164,7 +163,7 @@ export class ServiceInstance implements LinkSession, Port, ServiceHalfOwner {
     const listeners = this.#events.listeners('data');
     if (this.#isAsync) return handling.run(incoming, callAll, listeners, incoming);
     const result = callAll(listeners, incoming);
-    if (result === undefined) return undefined;
+    if (!isThenable(result)) return undefined;
     this.#isAsync = true;
     this.#surprise = incoming;
     return result;

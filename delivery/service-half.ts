@@ -21,7 +21,7 @@ export interface ServiceHalfOwner {
   restore(cookie: Buffer): void | PromiseLike<void>;
   /** The service's `snapshot`, where it has one. */
   readonly snapshot: (() => Uint8Array | undefined) | undefined;
-  /** The cookie as the frames of an ASAP_COOKIE. */
+  /** The cookie as an ASAP_COOKIE. */
   encodeCookie(cookie: Buffer, covered: number, outputs: number): Uint8Array;
   /** What the echoed cookie contains; undefined when it is foreign.
    *  @throws when it must be refused. */
@@ -87,9 +87,6 @@ export class ServiceHalf {
   }
 
   get isEnded(): boolean { return this.#state === 'ended'; }
-  /** The last message whose handler has settled, or that the restored cookie contained. */
-  get settledId(): number { return this.#settled; }
-  get isIdle(): boolean { return this.running.size === 0 && this.current === undefined && this.#mailboxHead === this.#mailbox.length; }
   /** There is something that a snapshot taken now would cover. */
   get isUncovered(): boolean { return this.#sinceCookie > 0 || this.#unpromptedSinceCookie; }
 

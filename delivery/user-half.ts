@@ -219,8 +219,6 @@ export class UserHalf {
     this.#partial.own();
   }
 
-  get holds(): boolean { return !this.#held.isEmpty || !this.#partial.isEmpty; }
-
   // ---- below: the rules
 
   #replyTo(request: number, output: Output): void {
