@@ -8,6 +8,7 @@ const mayImport = {
   machines: ['wire', 'handlespace', 'delivery'],
   transports: ['wire'], // wire/framer.js only, below
   actors: ['wire', 'handlespace', 'delivery', 'machines', 'transports'],
+  testing: ['wire', 'handlespace', 'delivery', 'machines', 'transports', 'actors'],
 };
 const pure = ['wire', 'handlespace', 'delivery', 'machines']; // no I/O, no clock, no randomness
 const folders = [...Object.keys(mayImport), 'cli', 'bench', 'examples', 'test'];

@@ -1,15 +1,39 @@
 import { silentLogger, type Clock, type Logger, type Milliseconds } from '../environment.js';
 import { TransportError, type TransportErrorCode } from '../errors.js';
 import type { ConnectOptions, Link, LinkHandler, Transport, TransportAddress } from '../transports/transport.js';
-import { asapFraming, decodeAsap, encodeAsap, WireError, type AsapMessage, type Cause } from '../wire/index.js';
+import { asapFraming, decodeAsap, decodeEnrp, encodeAsap, encodeEnrp, enrpFraming, WireError, type AsapMessage, type Cause, type EnrpMessage, type Framing } from '../wire/index.js';
+
+/** A protocol of messages over links: ASAP, or ENRP. */
+export interface ControlProtocol<M extends { readonly type: string }> {
+  readonly framing: Framing;
+  readonly decode: (bytes: Uint8Array, start: number, end: number) => { readonly message: M; readonly reports: readonly Cause[] };
+  readonly encode: (message: M) => Buffer;
+  /** The message that reports errors (ASAP_ERROR, ENRP_ERROR): its number and name, and how it is made. */
+  readonly errorNumber: number;
+  readonly errorType: M['type'];
+  readonly error: (causes: readonly Cause[]) => M;
+}
+
+export const asapProtocol: ControlProtocol<AsapMessage> = {
+  framing: asapFraming, decode: decodeAsap, encode: encodeAsap,
+  errorNumber: 0x0e, errorType: 'ASAP_ERROR', error: (causes) => ({ type: 'ASAP_ERROR', error: causes }),
+};
+
+/** Sent by that registrar; to whom does not matter in an error. */
+export const enrpProtocol = (sendingServer: number): ControlProtocol<EnrpMessage> => ({
+  framing: enrpFraming, decode: decodeEnrp, encode: encodeEnrp,
+  errorNumber: 0x0a, errorType: 'ENRP_ERROR', error: (causes) => ({ type: 'ENRP_ERROR', sendingServer, receivingServer: 0, error: causes }),
+});
 
 /** What the owner of an association is told. */
-export interface AssociationOwner {
+export interface AssociationOwner<M = AsapMessage> {
   /** Connected (an association that connects only). */
   up?(): void;
-  message(message: AsapMessage): void;
+  message(message: M): void;
   /** Before the general decoder: true when the frame `bytes[start, end)` has been dealt with. The bytes are the link's. */
   frame?(bytes: Buffer, start: number, end: number): boolean;
+  /** The frame cannot be decoded; the peer has been told so. */
+  refused?(error: WireError): void;
   drain?(): void;
   /** The last call, exactly once. */
   down(reason: TransportError): void;
@@ -18,37 +42,49 @@ export interface AssociationOwner {
 export interface AssociationOptions {
   readonly clock: Clock;
   readonly logger?: Logger;
-  /** ASAP_ERRORs sent a second at most, so that two ends never feed each other with them; as many lines in the log. Default 10. */
+  /** Errors sent a second at most, so that two ends never feed each other with them; as many lines in the log. Default 10. */
   readonly errorRate?: number;
 }
 
-/** ASAP over one link, for either end: bytes become messages here, and malformed or unknown ones are answered with ASAP_ERROR (RFC 5352 §2.2.14; RFC 5354 §3, §4).
- *  RFC 5352 §2.1 asks for SCTP between PE and registrar; any transport of frames serves here, TCP too (X-1). */
-export class Association implements LinkHandler {
+/** Control messages over one link, for either end: bytes become messages here, and malformed or unknown ones are answered with ASAP_ERROR or ENRP_ERROR
+ *  (RFC 5352 §2.2.14; RFC 5353 §3.7; RFC 5354 §3, §4). The RFCs ask for SCTP; any transport of frames serves here, TCP too (X-1). */
+export class Association<M extends { readonly type: string } = AsapMessage> implements LinkHandler {
+  readonly #protocol: ControlProtocol<M>;
   readonly #logger: Logger;
   readonly #errors: Allowance;
   readonly #warnings: Allowance;
-  #owner: AssociationOwner | undefined;
+  #owner: AssociationOwner<M> | undefined;
   #link: Link | undefined;
   #isDown = false;
 
-  private constructor({ clock, logger = silentLogger, errorRate = 10 }: AssociationOptions) {
+  private constructor(protocol: ControlProtocol<M>, { clock, logger = silentLogger, errorRate = 10 }: AssociationOptions) {
+    this.#protocol = protocol;
     this.#logger = logger;
     this.#errors = new Allowance(clock, errorRate);
     this.#warnings = new Allowance(clock, errorRate);
   }
 
-  /** Sets one up. The network's failures come as `down`, never from this call. */
+  /** Connects. `owner` is given the association that it will own, before anything happens on it. */
   static connect(transport: Transport, address: TransportAddress, owner: (association: Association) => AssociationOwner, options: AssociationOptions & Omit<ConnectOptions, 'framing'>): Association {
-    const association = new Association(options);
+    return Association.open(asapProtocol, transport, address, owner, options);
+  }
+
+  /** The same with any protocol. */
+  static open<M extends { readonly type: string }>(protocol: ControlProtocol<M>, transport: Transport, address: TransportAddress, owner: (association: Association<M>) => AssociationOwner<M>, options: AssociationOptions & Omit<ConnectOptions, 'framing'>): Association<M> {
+    const association = new Association(protocol, options);
     association.#owner = owner(association);
-    association.#link = transport.connect(address, association, { ...options, framing: asapFraming });
+    association.#link = transport.connect(address, association, { ...options, framing: protocol.framing });
     return association;
   }
 
   /** For an accepted link: `listen(address, (link) => Association.accept(link, owner, options), { framing: asapFraming, ... })`. */
   static accept(link: Link, owner: (association: Association) => AssociationOwner, options: AssociationOptions): Association {
-    const association = new Association(options);
+    return Association.take(asapProtocol, link, owner, options);
+  }
+
+  /** The same with any protocol. */
+  static take<M extends { readonly type: string }>(protocol: ControlProtocol<M>, link: Link, owner: (association: Association<M>) => AssociationOwner<M>, options: AssociationOptions): Association<M> {
+    const association = new Association(protocol, options);
     association.#link = link;
     association.#owner = owner(association);
     return association;
@@ -59,8 +95,8 @@ export class Association implements LinkHandler {
   get isDown(): boolean { return this.#isDown; }
 
   /** @returns false when the queue is above its mark (wait for `drain`). Once the link is down the message is dropped: RFC 5352 §3.7.1 leaves it to the sender to ask again elsewhere. */
-  send(message: AsapMessage): boolean {
-    return this.sendFrame(encodeAsap(message));
+  send(message: M): boolean {
+    return this.sendFrame(this.#protocol.encode(message));
   }
 
   /** A message already encoded; the bytes are the link's from here on. */
@@ -86,8 +122,8 @@ export class Association implements LinkHandler {
     if (this.#owner?.frame?.(bytes, start, end) === true) return;
     const message = this.#decode(bytes, start, end);
     if (message === undefined) return;
-    // An ASAP_ERROR is never answered, and what it complains of is for people to read.
-    if (message.type === 'ASAP_ERROR' && this.#warnings.take()) this.#logger.warn({ peer: this.peer, causes: message.error }, 'ASAP_ERROR received');
+    // An error is never answered, and what it complains of is for people to read.
+    if (message.type === this.#protocol.errorType && this.#warnings.take()) this.#logger.warn({ peer: this.peer, causes: (message as { readonly error?: unknown }).error }, `${message.type} received`);
     this.#owner?.message(message);
   }
 
@@ -102,10 +138,10 @@ export class Association implements LinkHandler {
     this.#owner = undefined;
   }
 
-  #decode(bytes: Buffer, start: number, end: number): AsapMessage | undefined {
+  #decode(bytes: Buffer, start: number, end: number): M | undefined {
     try {
-      const { message, reports } = decodeAsap(bytes, start, end);
-      if (reports.length > 0 && message.type !== 'ASAP_ERROR') this.#report(reports);
+      const { message, reports } = this.#protocol.decode(bytes, start, end);
+      if (reports.length > 0 && message.type !== this.#protocol.errorType) this.#report(reports);
       return message;
     } catch (error) {
       if (!(error instanceof WireError)) throw error;
@@ -115,18 +151,17 @@ export class Association implements LinkHandler {
   }
 
   #refuse(error: WireError, messageType: number | undefined): void {
-    const answered = messageType !== ASAP_ERROR && this.#report(error.reports);
+    const answered = messageType !== this.#protocol.errorNumber && this.#report(error.reports);
     if (this.#warnings.take()) this.#logger.warn({ code: error.code, offset: error.offset, peer: this.peer, messageType, answered }, `a message is refused: ${error.reason}`);
+    this.#owner?.refused?.(error);
   }
 
   #report(causes: readonly Cause[]): boolean {
     if (causes.length === 0 || !this.#errors.take()) return false;
-    this.send({ type: 'ASAP_ERROR', error: causes });
+    this.send(this.#protocol.error(causes));
     return true;
   }
 }
-
-const ASAP_ERROR = 0x0e;
 
 /** So many a second, no more. */
 export class Allowance {

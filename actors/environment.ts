@@ -3,6 +3,7 @@ import { silentLogger, type Clock, type Logger, type Random } from '../environme
 import { FeatureUnavailableError, UsageError } from '../errors.js';
 import { nodeClock, nodeNetwork, nodeRandom } from '../transports/node.js';
 import { createTcpTransport } from '../transports/tcp.js';
+import type { DatagramNetwork } from '../transports/network.js';
 import type { Transport } from '../transports/transport.js';
 
 /** The world an actor lives in. Tests give one of their own; everybody else has Node.js's. */
@@ -12,6 +13,8 @@ export interface ActorEnvironment {
   readonly logger: Logger;
   /** @throws UsageError INVALID_URL for a scheme nobody serves; FeatureUnavailableError for one that is planned. */
   transports(scheme: string): Transport;
+  /** UDP, for announcements; without it there are none. */
+  readonly datagrams?: DatagramNetwork | undefined;
   /** The IP addresses of a host name, at least one; an IP address is its own. Rejects where there are none. */
   lookUp(host: string): Promise<readonly string[]>;
 }

@@ -33,8 +33,9 @@ export const asap = {
   },
   ASAP_ENDPOINT_KEEP_ALIVE: {
     type: 0x07, rfc: '5352 §2.2.7', flags: { home: 0x01 },
-    // RSPLIB adds the PE identifier: the handle alone is ambiguous for two elements of one pool on one association.
-    body: { serverIdentifier: u32, poolHandle: PoolHandle, peIdentifier: optional(PeIdentifier) },
+    // RSPLIB adds the PE identifier: the handle alone is ambiguous for two elements of one pool on one association. A new home
+    // says by which generation it has the registration.
+    body: { serverIdentifier: u32, poolHandle: PoolHandle, peIdentifier: optional(PeIdentifier), generation: optional(Generation) },
   },
   ASAP_ENDPOINT_KEEP_ALIVE_ACK: {
     type: 0x08, rfc: '5352 §2.2.8', flags: {},

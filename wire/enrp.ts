@@ -1,6 +1,6 @@
 import { enumeration, group, list, optional, reserved, u32 } from './field.js';
 import { codec, type AnyMessageOf, type MessageOf, type MessageTable } from './message.js';
-import { Generation, OperationError, PeChecksum, PoolElement, PoolHandle, ServerInformation } from './parameters.js';
+import { Generation, OperationError, PeChecksum, PeerStates, PoolElement, PoolHandle, RemovalRequest, ServerInformation } from './parameters.js';
 
 const servers = { sendingServer: u32, receivingServer: u32 } as const; // §2.1
 const UpdateAction = enumeration('ADD_PE', 'DEL_PE'); // §2.4
@@ -23,7 +23,7 @@ export const enrp = {
     type: 0x04, rfc: '5353 §2.4', flags: {},
     body: {
       ...servers, updateAction: UpdateAction, reserved: reserved(2),
-      poolHandle: PoolHandle, poolElement: PoolElement, generation: optional(Generation),
+      poolHandle: PoolHandle, poolElement: PoolElement, generation: optional(Generation), removalRequest: optional(RemovalRequest),
     },
   },
   ENRP_LIST_REQUEST: {
@@ -32,7 +32,7 @@ export const enrp = {
   },
   ENRP_LIST_RESPONSE: {
     type: 0x06, rfc: '5353 §2.6', flags: { reject: 0x01 },
-    body: { ...servers, serverInformation: list(ServerInformation) },
+    body: { ...servers, serverInformation: list(ServerInformation), peerStates: optional(PeerStates) },
   },
   ENRP_INIT_TAKEOVER: {
     type: 0x07, rfc: '5353 §2.7', flags: {},
@@ -51,6 +51,10 @@ export const enrp = {
     body: { ...servers, error: OperationError },
   },
 } as const satisfies MessageTable;
+
+/** What 0x8f04 has a byte for: its index. */
+export const peerStates = ['unknown', 'active', 'suspected', 'dead'] as const;
+export type PeerState = typeof peerStates[number];
 
 export type EnrpMessageName = keyof typeof enrp;
 export type EnrpMessageOf<N extends EnrpMessageName> = MessageOf<typeof enrp, N>;

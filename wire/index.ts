@@ -1,6 +1,6 @@
 export { asap, decodeAsap, encodeAsap, type AsapMessage, type AsapMessageName, type AsapMessageOf } from './asap.js';
 export { causeCode, causes, type Cause, type CauseName, type CauseOf, type UnknownCause } from './causes.js';
-export { decodeEnrp, encodeEnrp, enrp, type EnrpMessage, type EnrpMessageName, type EnrpMessageOf } from './enrp.js';
+export { decodeEnrp, encodeEnrp, enrp, peerStates, type PeerState, type EnrpMessage, type EnrpMessageName, type EnrpMessageOf } from './enrp.js';
 export { WireError, type WireErrorCode } from './error.js';
 export type { UnrecognizedParameter } from './field.js';
 export { asapFraming, enrpFraming, Framer, type FrameSink, type Framing } from './framer.js';

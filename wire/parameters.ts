@@ -4,7 +4,7 @@ import { only, parameter, structure } from './interpreter.js';
 import { Policy } from './policies.js';
 import { AnyTransport, ControlTransport } from './transport-parameters.js';
 
-/** Parameters of RFC 5354 §3.9 to §3.15 (transports and policies have their own files), RSPLIB's one and our three. Table 1 gives 32-bit
+/** Parameters of RFC 5354 §3.9 to §3.15 (transports and policies have their own files), RSPLIB's one and our five. Table 1 gives 32-bit
  *  ranges for a type of 16 bits, and §3.15 a length of 6 where the total must divide by four: 16 bits, padding outside the length (X-35). */
 
 /** Any bytes but none at all (X-16). */
@@ -30,6 +30,11 @@ export const Generation = parameter('Generation', 0x8f01, structure({ generation
 export const Capabilities = parameter('Capabilities', 0x8f02, bytes);
 /** Ours: which messages of a session a cookie contains. */
 export const Snapshot = parameter('Snapshot', 0x8f03, bytes);
+
+/** Ours: what a registrar thinks of the peers that its list names, for who watches: a byte each in the list's order (wire/enrp.ts, `peerStates`). */
+export const PeerStates = parameter('Peer States', 0x8f04, bytes);
+/** Ours: a removal is asked for, by an operator; it is not the home's word. */
+export const RemovalRequest = parameter('Removal Request', 0x8f05, bytes);
 
 /** §3.10. Registration Life is signed, in seconds (RSPLIB sends milliseconds), -1 for ever. The ASAP transport is in the figure but not in
  *  the sentence about the length, and a PE need not send it: optional here (X-37). */

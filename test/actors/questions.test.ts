@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Questions } from '../../actors/questions.js';
 import { LoopMonitor } from '../../transports/loop-monitor.js';
-import { World } from '../support/world.js';
+import { World } from '../../testing/world.js';
 
 const TIMEOUT = 1000;
 

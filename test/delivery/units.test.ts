@@ -9,7 +9,7 @@ import { Reassembly } from '../../delivery/reassembly.js';
 import { isAfter, nextSerial, serialDistance } from '../../delivery/serial.js';
 import { decodeFrame, MAX_FRAGMENT } from '../../wire/mapping.js';
 import { decodeSnapshot, encodeSnapshot } from '../../wire/snapshot.js';
-import { SimulatedClock } from '../support/simulated-clock.js';
+import { SimulatedClock } from '../../testing/simulated-clock.js';
 
 describe('serial numbers (RFC 1982, D-22)', () => {
   it('wrap around', () => {

@@ -1,5 +1,5 @@
 import { Window, type Kept } from '../../delivery/window.js';
-import { SeededRandom } from '../support/seeded-random.js';
+import { SeededRandom } from '../../testing/seeded-random.js';
 
 const limits = { messages: 4, bytes: 100 };
 const add = (window: Window, text: string): Kept => window.add(Buffer.from(text), 'effectively-once', 0, false);

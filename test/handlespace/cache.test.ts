@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { HandleCache } from '../../handlespace/cache.js';
 import type { Policy, PoolElement } from '../../wire/index.js';
-import { SeededRandom } from '../support/seeded-random.js';
+import { SeededRandom } from '../../testing/seeded-random.js';
 
 const element = (identifier: number, policy: Policy = { policy: 'round-robin' }, generation?: number): PoolElement => ({
   identifier, homeRegistrar: 1, registrationLife: 300, policy,

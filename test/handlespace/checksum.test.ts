@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { blockSum, handleSum, PeChecksum } from '../../handlespace/checksum.js';
 import { Handlespace } from '../../handlespace/handlespace.js';
 import { poolHandleKey } from '../../wire/index.js';
-import { SeededRandom } from '../support/seeded-random.js';
+import { SeededRandom } from '../../testing/seeded-random.js';
 import { poolElement } from './support.js';
 
 /** RFC 1071 as it is written there: add 16-bit words, carry around, complement. */

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { Handlespace, lifeOf, type Pool } from '../../handlespace/handlespace.js';
 import { decodeAsap, type AsapMessageOf, type Policy, type PoolElement } from '../../wire/index.js';
-import { SeededRandom } from '../support/seeded-random.js';
+import { SeededRandom } from '../../testing/seeded-random.js';
 import { poolElement } from './support.js';
 
 const handlespace = (items?: number): Handlespace => new Handlespace({ random: new SeededRandom(1), ...(items !== undefined && { items }) });

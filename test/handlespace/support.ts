@@ -1,7 +1,7 @@
 import type { Random } from '../../environment.js';
 import { Candidate, createSelection, type Selection } from '../../handlespace/selection/index.js';
 import type { Policy, PoolElement } from '../../wire/index.js';
-import { SeededRandom } from '../support/seeded-random.js';
+import { SeededRandom } from '../../testing/seeded-random.js';
 
 export class TestCandidate extends Candidate {
   constructor(readonly name: string, public policy: Policy) { super(); }

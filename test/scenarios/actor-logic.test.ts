@@ -1,7 +1,7 @@
 import { assign, createActor, sendTo, setup } from 'xstate';
 import { initialize } from '../../actors/access-point.js';
 import { poolElementLogic, registrarLogic, sessionLogic, type PoolElementNews, type RegistrarNews, type SessionNews } from '../../actors/logic.js';
-import { World } from '../support/world.js';
+import { World } from '../../testing/world.js';
 
 /** What an XState user writes: our actors invoked in machines of his own, on a simulated network. */
 const userMachine = setup({

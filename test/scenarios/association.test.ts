@@ -1,7 +1,7 @@
 import { Association } from '../../actors/association.js';
 import type { Link } from '../../transports/transport.js';
 import { asapFraming, encodeAsap, type AsapMessage } from '../../wire/index.js';
-import { World } from '../support/world.js';
+import { World } from '../../testing/world.js';
 
 /** ASAP over a link: what comes of malformed and unknown messages (RFC 5352 §2.2.14; RFC 5354 §3, §4). */
 

@@ -1,7 +1,7 @@
 import { encodeAsap } from '../../wire/index.js';
 import { echo, elementOf, RawPeer, RegistrarWorld, type AsapPeer } from '../support/registrar-world.js';
-import { SeededRandom } from '../support/seeded-random.js';
-import { World } from '../support/world.js';
+import { SeededRandom } from '../../testing/seeded-random.js';
+import { World } from '../../testing/world.js';
 
 /** What strangers send to a registrar costs them their own link at most; others are answered as quickly as before. */
 

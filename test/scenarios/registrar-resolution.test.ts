@@ -1,7 +1,7 @@
 import type { Policy } from '../../wire/index.js';
 import { encodeAsap } from '../../wire/index.js';
 import { elementOf, RegistrarWorld, type AsapPeer } from '../support/registrar-world.js';
-import { World } from '../support/world.js';
+import { World } from '../../testing/world.js';
 
 /** A registrar and those who ask it. */
 

@@ -6,7 +6,7 @@ import type { PoolElement as PoolElementParameter } from '../../wire/index.js';
 import { leastUsed, random } from '../../actors/policies.js';
 import { rfcTimers } from '../../machines/timers.js';
 import { ScriptedRegistrar } from '../support/scripted-registrar.js';
-import { World } from '../support/world.js';
+import { World } from '../../testing/world.js';
 
 /** A pool element and its registrars, with real charts, associations and framing on a simulated network. */
 

@@ -1,6 +1,6 @@
 import { initialize, type InitializeOptions, type ServiceAccessPoint } from '../../actors/access-point.js';
 import { ScriptedRegistrar } from '../support/scripted-registrar.js';
-import { World } from '../support/world.js';
+import { World } from '../../testing/world.js';
 import type { PoolElement } from '../../wire/index.js';
 
 /** A pool user and its registrars, with real charts, associations and framing on a simulated network. */

@@ -1,6 +1,6 @@
 import type { Session } from '../../actors/session.js';
 import type { ServiceSession } from '../../actors/service-session.js';
-import { SeededRandom } from '../support/seeded-random.js';
+import { SeededRandom } from '../../testing/seeded-random.js';
 import { Seen, SessionWorld, type TestElement } from '../support/session-world.js';
 
 /** Pool elements are killed, frozen, blocked, cut off, slowed and drained at random, again and again; sessions of every kind go on as if nothing had

@@ -1,7 +1,7 @@
 import type { ServiceAccessPoint } from '../../actors/access-point.js';
 import type { Session } from '../../actors/session.js';
 import { RegistrarWorld } from './registrar-world.js';
-import { World } from './world.js';
+import { World } from '../../testing/world.js';
 
 /** A pool of counters with a real registrar and one user, on a simulated network: what the models of the user's view are held against. */
 export class CounterWorld {

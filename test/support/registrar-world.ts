@@ -4,7 +4,7 @@ import { createRegistrar, type Registrar, type RegistrarOptions } from '../../ac
 import type { ByteSocket } from '../../transports/network.js';
 import type { Listener } from '../../transports/transport.js';
 import { asapFraming, type AsapMessage, type AsapMessageName, type AsapMessageOf, type Cause, type Generation, type PoolElement } from '../../wire/index.js';
-import { World, type LogEntry } from './world.js';
+import { World, type LogEntry } from '../../testing/world.js';
 
 /** A real registrar on the host `registrar` of a simulated world, and who talks to it. */
 export class RegistrarWorld {

@@ -2,7 +2,7 @@ import { Association } from '../../actors/association.js';
 import type { Listener } from '../../transports/transport.js';
 import { parseAddress } from '../../transports/address.js';
 import { asapFraming, poolHandleKey, type AsapMessage, type AsapMessageOf, type PoolElement } from '../../wire/index.js';
-import type { World, WorldHost } from './world.js';
+import type { World, WorldHost } from '../../testing/world.js';
 
 /** As much of a registrar as the tests of the other end need: it answers at once and as told, and writes down what it got. */
 export class ScriptedRegistrar {

@@ -11,7 +11,7 @@ import type { NetworkEvent } from '../../transports/memory.js';
 import { parseAddress } from '../../transports/address.js';
 import { poolHandleKey, poolHandleText, type PoolElement, type TransportParameter } from '../../wire/index.js';
 import { FrameTranscript } from './frame-transcript.js';
-import { World, type WorldHost } from './world.js';
+import { World, type WorldHost } from '../../testing/world.js';
 
 export interface ElementSetup extends ServiceOptions {
   readonly handle?: string;

@@ -2,7 +2,7 @@ import type { Milliseconds } from '../../environment.js';
 import { FeatureUnavailableError, TransportError, UsageError } from '../../errors.js';
 import type { ByteSocket, Endpoint, Network } from '../../transports/network.js';
 import type { ConnectOptions, Link, LinkHandler, Listener, ListenOptions, Transport } from '../../transports/transport.js';
-import type { LogEntry } from '../support/world.js';
+import type { LogEntry } from '../../testing/world.js';
 import { frame, framing, Probe } from './probe.js';
 
 /** What a transport runs on in a test. */

@@ -1,5 +1,5 @@
 import { LoopMonitor } from '../../transports/loop-monitor.js';
-import { World, type WorldHost } from '../support/world.js';
+import { World, type WorldHost } from '../../testing/world.js';
 import { frame, framing, Probe } from './probe.js';
 
 describe('loop monitor (D-29)', () => {

@@ -1,6 +1,6 @@
 import type { ByteSocket, DatagramSocket } from '../../transports/network.js';
 import type { NetworkEvent } from '../../transports/memory.js';
-import { World, type WorldHost } from '../support/world.js';
+import { World, type WorldHost } from '../../testing/world.js';
 import { framing, Probe } from './probe.js';
 
 describe('simulated network: streams', () => {

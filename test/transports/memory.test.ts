@@ -1,5 +1,5 @@
 import { createTcpTransport } from '../../transports/tcp.js';
-import { World } from '../support/world.js';
+import { World } from '../../testing/world.js';
 import { describeTransport, type TransportWorld } from './compliance.js';
 
 describeTransport('memory', () => memoryWorld('memory'), { hasFaults: true });

@@ -2,7 +2,7 @@ import { parseAddress } from '../../transports/address.js';
 import { nodeClock, nodeNetwork, nodeRandom } from '../../transports/node.js';
 import { createTcpTransport } from '../../transports/tcp.js';
 import type { Link } from '../../transports/transport.js';
-import { recordingLogger, type LogEntry } from '../support/world.js';
+import { recordingLogger, type LogEntry } from '../../testing/world.js';
 import { Changes, describeTransport, freePort, type TransportWorld } from './compliance.js';
 import { framing, Probe } from './probe.js';
 

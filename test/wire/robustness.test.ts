@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { decodeAsap, decodeEnrp, encodeAsap, encodeEnrp, WireError } from '../../wire/index.js';
-import { SeededRandom } from '../support/seeded-random.js';
+import { SeededRandom } from '../../testing/seeded-random.js';
 import { decode, different, encode } from './captured.js';
 import { examples } from './examples.js';
 

@@ -1,4 +1,4 @@
-import type { Random } from '../../environment.js';
+import type { Random } from '../environment.js';
 
 /** The same numbers for the same seed, on every machine (sfc32). */
 export class SeededRandom implements Random {

@@ -1,11 +1,11 @@
 import { isIP } from 'node:net';
-import type { ActorEnvironment } from '../../actors/environment.js';
-import type { Clock, Logger, Milliseconds, Random } from '../../environment.js';
-import type { DatagramNetwork, Network } from '../../transports/network.js';
-import { MemoryNetwork, type MemoryNetworkOptions } from '../../transports/memory.js';
-import type { MemoryHost } from '../../transports/memory-host.js';
-import { createTcpTransport } from '../../transports/tcp.js';
-import type { Transport } from '../../transports/transport.js';
+import type { ActorEnvironment } from '../actors/environment.js';
+import type { Clock, Logger, Milliseconds, Random } from '../environment.js';
+import type { DatagramNetwork, Network } from '../transports/network.js';
+import { MemoryNetwork, type MemoryNetworkOptions } from '../transports/memory.js';
+import type { MemoryHost } from '../transports/memory-host.js';
+import { createTcpTransport } from '../transports/tcp.js';
+import type { Transport } from '../transports/transport.js';
 import { SeededRandom } from './seeded-random.js';
 import { SimulatedClock } from './simulated-clock.js';
 
@@ -52,7 +52,7 @@ export class World {
     const logger = recordingLogger(process.name, this.log);
     const tcp = createTcpTransport({ network, clock, logger });
     const random = this.random.fork();
-    const environment = { clock, random, logger, transports: () => tcp, lookUp: async (name: string) => Promise.resolve(this.#lookUp(process, name)) };
+    const environment = { clock, random, logger, transports: () => tcp, datagrams: network, lookUp: async (name: string) => Promise.resolve(this.#lookUp(process, name)) };
     return { name: process.name, address: process.address, process, clock, network, random, logger, tcp, environment };
   }
 

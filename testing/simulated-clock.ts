@@ -1,4 +1,4 @@
-import type { Clock, Milliseconds } from '../../environment.js';
+import type { Clock, Milliseconds } from '../environment.js';
 
 /** Virtual time. It stands still until `advance`; turns go as libuv's do: what is due at a moment (timers, and a simulated network's input), then
  *  what was deferred, promises settled after each. Same calls, same order, whatever the machine. */

@@ -1,5 +1,5 @@
-import { SeededRandom } from './seeded-random.js';
-import { SimulatedClock } from './simulated-clock.js';
+import { SeededRandom } from '../../testing/seeded-random.js';
+import { SimulatedClock } from '../../testing/simulated-clock.js';
 
 describe('simulated clock', () => {
   it('runs what falls due in the order of time, then of setting, and nothing later', async () => {

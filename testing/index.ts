@@ -1,0 +1,3 @@
+export { SeededRandom } from './seeded-random.js';
+export { SimulatedClock } from './simulated-clock.js';
+export { recordingLogger, World, type LogEntry, type WorldHost } from './world.js';
