@@ -23,6 +23,7 @@ function fromScratch(elements: readonly { readonly key: string; readonly identif
 }
 
 describe('PE checksum (RFC 5353 §3.6.2)', () => {
+  // proves 5353-3.6.2-a, 5353-3.6.2-b
   it('is the complement of the sum: EchoPool with 0x00000077 gives 0x91da, as RSPLIB has it', () => {
     const checksum = new PeChecksum();
     checksum.add(blockSum(handleSum('EchoPool'), 0x77));
@@ -34,6 +35,7 @@ describe('PE checksum (RFC 5353 §3.6.2)', () => {
     expect(new Handlespace({ random: new SeededRandom(1) }).checksum(1)).toBe(0xffff);
   });
 
+  // proves 5353-3.6.1-a, 5353-3.6.2-a, 5353-3.6.2-b, 5353-3.6.2-c, 5353-3.6.2-d
   it('kept up over any history is what it would be from scratch, for each owner', () => {
     const step = fc.record({ remove: fc.boolean(), handle: fc.uint8Array({ minLength: 1, maxLength: 9 }), pool: fc.nat(3), identifier: fc.nat(0xffff_ffff), id: fc.nat(4), home: fc.integer({ min: 1, max: 3 }) });
     fc.assert(fc.property(fc.array(step, { maxLength: 80 }), fc.array(fc.uint8Array({ minLength: 1, maxLength: 9 }), { minLength: 4, maxLength: 4 }), (history, handles) => {

@@ -18,6 +18,7 @@ const identifiers = ({ poolElements }: AsapMessageOf<'ASAP_HANDLE_RESOLUTION_RES
 const least = (load: number): Policy => ({ policy: 'least-used', load });
 
 describe('handlespace', () => {
+  // proves 5352-3.1-y, 5352-3.2-l
   it('a pool comes with its first element and goes with its last (RFC 5352 §3.1 rule 1, §3.2)', () => {
     const space = handlespace();
     const a = space.put('pool', poolElement(1));
@@ -27,6 +28,7 @@ describe('handlespace', () => {
     expect([space.poolCount, space.size, space.pool('pool')]).toEqual([0, 0, undefined]);
   });
 
+  // proves 5352-3.1-ae
   it('rule 3: a known element is replaced, and keeps its place', () => {
     const space = handlespace();
     const a = space.put('pool', poolElement(1));
@@ -67,6 +69,7 @@ describe('handlespace', () => {
 });
 
 describe('answers (RFC 5352 §2.2.6)', () => {
+  // proves 5352-3.3-u, 5352-3.3-v, 5356-4.1.1-a, 5356-4.1.2-b, 5356-4.1.2-c
   it('all elements, the one picked first; no policy parameter for round robin (§3.3)', () => {
     const space = handlespace();
     for (const identifier of [1, 2, 3]) space.put('pool', poolElement(identifier));
@@ -88,6 +91,7 @@ describe('answers (RFC 5352 §2.2.6)', () => {
     expect(identifiers(resolve(space.pool('pool')))).toEqual([2]);
   });
 
+  // proves 5352-3.1-z, 5352-3.3-v
   it('the policy of the pool is that of its first element, and goes along', () => {
     const space = handlespace();
     space.put('pool', poolElement(1, { policy: least(20) }));
@@ -108,6 +112,7 @@ describe('answers (RFC 5352 §2.2.6)', () => {
     expect(Array.from({ length: 4 }, () => identifiers(resolve(space.pool('pool'))))).toEqual([[1, 2], [2, 1], [1, 2], [2, 1]]);
   });
 
+  // proves 5356-3.2-b
   it('X-26: an element of weight 0 is not listed while others have some', () => {
     const space = handlespace();
     space.put('pool', poolElement(1, { policy: { policy: 'weighted-random', weight: 0 } }));
@@ -118,6 +123,7 @@ describe('answers (RFC 5352 §2.2.6)', () => {
     expect(identifiers(resolve(space.pool('pool'))).sort()).toEqual([1, 2]);
   });
 
+  // proves 5356-5.1.2-a
   it('X-17: as many as are asked for; 0 leaves it to the registrar; all that have room in 64 KiB for 0xffffffff', () => {
     const space = handlespace(3);
     for (let identifier = 1; identifier <= 3000; identifier++) space.put('pool', poolElement(identifier));
@@ -143,6 +149,7 @@ describe('answers (RFC 5352 §2.2.6)', () => {
     for (const answer of round('small', 3)) expect(before).not.toContain(answer);
   });
 
+  // proves 5356-4.3.2-a, 5356-4.4.2-b, 5356-4.5.2-b, 5356-5.1.2-a, 5356-5.1.2-c, 5356-5.1.2-e
   it('is the list the selection gives, in every policy, after any history, asked any way', () => {
     const kinds = ['round-robin', 'weighted-round-robin', 'random', 'weighted-random', 'priority', 'least-used', 'least-used-with-degradation', 'randomized-least-used-with-degradation'] as const;
     const step = fc.record({ do: fc.constantFrom('put', 'put', 'remove', 'resolve', 'resolve'), id: fc.integer({ min: 1, max: 6 }), value: fc.integer({ min: 0, max: 3 }), wanted: fc.option(fc.nat(8), { nil: undefined }) });

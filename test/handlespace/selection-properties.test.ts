@@ -13,6 +13,7 @@ type Step = { readonly do: 'add' | 'remove' | 'update' | 'pick' | 'skip' | 'list
 const steps = fc.array(fc.record<Step>({ do: fc.constantFrom('add', 'add', 'remove', 'update', 'pick', 'pick', 'skip', 'list'), which: fc.nat(50), a: small, b: small }), { maxLength: 60 });
 
 describe('every policy', () => {
+  // proves 5356-4.3.2-a, 5356-4.4.2-b, 5356-5.1.2-c, 5356-5.3.2-c
   it.each(names)('%s: whatever happens, a pick is a member, none is skipped that was not to be, a list begins with it and has nobody twice', (name) => {
     fc.assert(fc.property(steps, fc.nat(), (history, seed) => {
       const pool = new TestPool([], { overall: name, seed });
@@ -81,6 +82,7 @@ describe('ordered policies against a plain model', () => {
     'priority-least-used-with-degradation': (a, b, uses) => a + b + uses * b,
   };
 
+  // proves 5356-5.1.2-b, 5356-5.1.2-d, 5356-5.2.2-d, 5356-5.3.2-b, 5356-5.3.2-d
   it.each(Object.entries(keys))('%s: always one with the least value, and of equals the one that came into the value first or was picked longest ago', (name, keyOf) => {
     fc.assert(fc.property(steps, (history) => {
       const pool = new TestPool([], { overall: name as PolicyName });
@@ -130,6 +132,7 @@ describe('ordered policies against a plain model', () => {
 });
 
 describe('weighted round robin', () => {
+  // proves 5356-4.2.2-a, 5356-4.2.2-b
   it('at every moment each has had its due, to within one turn', () => {
     fc.assert(fc.property(fc.array(fc.integer({ min: 1, max: 1000 }), { minLength: 1, maxLength: 12 }), (weights) => {
       const pool = new TestPool(weights.map((weight) => policyOf('weighted-round-robin', weight, 0)), { overall: 'weighted-round-robin' });
@@ -148,6 +151,7 @@ describe('weighted round robin', () => {
 });
 
 describe('weighted random', () => {
+  // proves 5356-4.4.2-c
   it('the chance of each is exactly its stretch of the total, after any history', () => {
     fc.assert(fc.property(steps, (history) => {
       let point = 0;

@@ -15,6 +15,7 @@ const full = 0xffff_ffff;
 describe('round robin (RFC 5356 §4.1)', () => {
   const pool = (count: number): TestPool => new TestPool(repeat(count, { policy: 'round-robin' }));
 
+  // proves 5356-4.1.2-a, 5356-4.1.2-b, 5356-4.1.2-c
   it('goes round; each list begins one further on', () => {
     const three = pool(3);
     expect([three.list(), three.list(), three.list(), three.list()]).toEqual(['ABC', 'BCA', 'CAB', 'ABC']);
@@ -48,11 +49,13 @@ describe('round robin (RFC 5356 §4.1)', () => {
 });
 
 describe('weighted round robin (RFC 5356 §4.2)', () => {
+  // proves 5356-4.2.2-a, 5356-4.2.2-b
   it('turns are in proportion to weights and evenly spread', () => {
     expect(new TestPool([wrr(3), wrr(1)]).picks(8)).toMatch(/^(?:AABA|ABAA){2}$/);
     expect(new TestPool([wrr(10), ...repeat(10, wrr(1))]).picks(20)).toMatch(/^(?:A[B-K]|[B-K]A){10}$/);
   });
 
+  // proves 5356-4.2.2-a
   it('is round robin where all weights are the same, however large', () => {
     expect(new TestPool([wrr(1), wrr(1), wrr(1)]).picks(7)).toBe('ABCABCA');
     expect(new TestPool([wrr(full), wrr(full)]).picks(5)).toBe('ABABA');
@@ -65,6 +68,7 @@ describe('weighted round robin (RFC 5356 §4.2)', () => {
     expect(pool.tally(500)).toEqual({ A: 400, B: 100 });
   });
 
+  // proves 5356-3.2-b
   it('X-26: weight 0 serves nobody while others have some; then they take turns', () => {
     const pool = new TestPool([wrr(0), wrr(2), wrr(0)]);
     expect(pool.picks(3)).toBe('BBB');
@@ -98,6 +102,7 @@ describe('weighted round robin (RFC 5356 §4.2)', () => {
 });
 
 describe('random (RFC 5356 §4.3)', () => {
+  // proves 5356-4.3.2-a
   it('each has the same chance, as first of the list; nobody is in it twice', () => {
     const pool = new TestPool(repeat(4, { policy: 'random' }));
     for (const count of Object.values(pool.tally(40_000))) expect(count / 40_000).toBeCloseTo(0.25, 1);
@@ -115,6 +120,7 @@ describe('random (RFC 5356 §4.3)', () => {
 });
 
 describe('weighted random (RFC 5356 §4.4)', () => {
+  // proves 5356-4.4.2-a, 5356-4.4.2-c
   it('a chance in proportion to the weight', () => {
     const tally = new TestPool([wrand(1), wrand(2), wrand(7)]).tally(50_000);
     expect([tally['A']! / 50_000, tally['B']! / 50_000, tally['C']! / 50_000].map((share) => share.toFixed(2))).toEqual(
@@ -129,6 +135,7 @@ describe('weighted random (RFC 5356 §4.4)', () => {
     expect(pool.tally(1000)['C']).toBeGreaterThan(900);
   });
 
+  // proves 5356-3.2-b
   it('X-26: weight 0 is left out; alone they take turns', () => {
     const pool = new TestPool([wrand(0), wrand(5), wrand(0)]);
     expect([pool.picks(5), pool.list()]).toEqual(['BBBBB', 'B']);
@@ -143,6 +150,7 @@ describe('weighted random (RFC 5356 §4.4)', () => {
 });
 
 describe('priority (RFC 5356 §4.5)', () => {
+  // proves 5356-4.5.2-a, 5356-4.5.2-b, 5356-4.5.2-c
   it('the highest first, in decreasing order; equals take turns', () => {
     const pool = new TestPool([prio(1), prio(9), prio(5), prio(9)]);
     expect([pool.list(), pool.list(), pool.list()]).toEqual(['BDCA', 'DBCA', 'BDCA']);
@@ -152,6 +160,7 @@ describe('priority (RFC 5356 §4.5)', () => {
 });
 
 describe('least used (RFC 5356 §5.1)', () => {
+  // proves 5356-5.1.2-a, 5356-5.1.2-b, 5356-5.1.2-d, 5356-5.1.2-e
   it('ascending by load; round robin among equals', () => {
     const pool = new TestPool([lu(30), lu(10), lu(20), lu(10)]);
     expect([pool.list(), pool.list(), pool.list(3)]).toEqual(['BDCA', 'DBCA', 'BDC']);
@@ -173,6 +182,7 @@ describe('least used (RFC 5356 §5.1)', () => {
 });
 
 describe('least used with degradation (RFC 5356 §5.2)', () => {
+  // proves 5356-5.2.2-a, 5356-5.2.2-c, 5356-5.2.2-d
   it('each pick counts as so much load more (X-27: of the one put first only)', () => {
     const pool = new TestPool([lud(0, 10), lud(5, 10), lud(30, 10)]);
     expect(pool.picks(9)).toBe('ABABABCAB'); // at 30 both: C was there before A
@@ -183,6 +193,7 @@ describe('least used with degradation (RFC 5356 §5.2)', () => {
     expect([pool.list(), pool.list(), pool.list(2)]).toEqual(['ADCB', 'DCAB', 'DC']);
   });
 
+  // proves 5356-5.2.2-b
   it('a registration sets the counter to 0', () => {
     const pool = new TestPool([lud(0, 10), lud(50, 10)]);
     expect(pool.picks(5)).toBe('AAAAA');
@@ -192,6 +203,7 @@ describe('least used with degradation (RFC 5356 §5.2)', () => {
 });
 
 describe('priority least used (RFC 5356 §5.3)', () => {
+  // proves 5356-5.3.2-b, 5356-5.3.2-d, 5356-5.3.2-e
   it('goes by the load as it would be with one user more', () => {
     const percent = full / 100;
     const pool = new TestPool([plu(50 * percent, 50 * percent), plu(50 * percent, 10 * percent)]);
@@ -201,6 +213,7 @@ describe('priority least used (RFC 5356 §5.3)', () => {
 });
 
 describe('randomized least used (RFC 5356 §5.4)', () => {
+  // proves 5356-5.4.2-a
   it('a chance in proportion to what is left', () => {
     const tally = new TestPool([rlu(Math.round(full * 0.75)), rlu(0), rlu(full)]).tally(20_000);
     expect([tally['A']! / 20_000, tally['C']]).toEqual([expect.closeTo(0.2, 1), 0]);
@@ -243,6 +256,7 @@ describe("RSPLIB's own policies", () => {
 });
 
 describe('X-25: elements whose own policy is another than the pool\'s', () => {
+  // proves 5352-2.2.6-a
   it('count as one among equals', () => {
     const pool = new TestPool([{ policy: 'round-robin' }, { policy: 'round-robin' }], { overall: 'weighted-round-robin' });
     expect(pool.picks(4)).toBe('ABAB');

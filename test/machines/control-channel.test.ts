@@ -6,11 +6,13 @@ const input = { isPoolElement: true, cookieInterval: 1_000 };
 const channel = (isPoolElement = true) => drive(controlChannelMachine, { ...input, isPoolElement });
 
 describe('the control channel (RFC 5352 §3.8, §3.9)', () => {
+  // proves 5352-3.9-a
   it('§3.9: a pool element sends its business card when communication begins', () => {
     expect(channel().send({ type: 'session.opened' })).toEqual(['emit order.sendCard', 'start cookie 1000']);
     expect(channel(false).send({ type: 'session.opened' })).toEqual(['start cookie 1000']);
   });
 
+  // proves 5352-3.9-d
   it('§3.9: and again when it has changed', () => {
     const pe = channel();
     pe.send({ type: 'session.opened' });

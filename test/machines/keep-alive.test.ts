@@ -18,6 +18,7 @@ const report = (reporter: number) => ({ type: 'ASAP_ENDPOINT_UNREACHABLE', repor
 const asks = ['emit order.probe'];
 
 describe('keep-alive of a pool element (RFC 5352 §3.4, §3.5)', () => {
+  // proves 5352-3.5-l
   it('the schedule has it asked; its acknowledgement ends the question', () => {
     const { pe } = setting();
     expect(pe.state).toBe('alive');
@@ -26,6 +27,7 @@ describe('keep-alive of a pool element (RFC 5352 §3.4, §3.5)', () => {
     expect([pe.send(ack), pe.state]).toEqual([[], 'alive']);
   });
 
+  // proves 5352-3.5-h, 5352-3.5-m
   it('one that does not answer is removed', () => {
     const { pe } = setting();
     pe.send({ type: 'check' });
@@ -61,11 +63,13 @@ describe('keep-alive of a pool element (RFC 5352 §3.4, §3.5)', () => {
 });
 
 describe('reports of unreachability (RFC 5352 §3.5)', () => {
+  // proves 5352-3.5-f
   it('the first makes it be asked at once', () => {
     const { pe } = setting();
     expect(pe.send(report(1))).toEqual(asks);
   });
 
+  // proves 5352-3.5-i, 5352-3.5-j
   it('reports that come while it is asked are the same event: one that was merely busy stays, however many saw it', () => {
     const { pe } = setting();
     for (let reporter = 1; reporter <= 50; reporter++) pe.send(report(reporter));
@@ -75,6 +79,7 @@ describe('reports of unreachability (RFC 5352 §3.5)', () => {
     expect(pe.state).toBe('alive');
   });
 
+  // proves 5352-3.5-i, 5352-3.5-j, 5352-3.5-k
   it('X-14: one that acknowledges, and is reported more than MAX-BAD-PE-REPORT times by several, is removed', () => {
     const { pe } = setting();
     for (const reporter of [1, 2, 1]) {
@@ -113,6 +118,7 @@ describe('reports of unreachability (RFC 5352 §3.5)', () => {
 });
 
 describe('the association is lost (X-38)', () => {
+  // proves 5352-3.5-h
   it('it is asked elsewhere; where nobody listens it is removed at once', () => {
     const { pe } = setting();
     expect(pe.send({ type: 'association.lost' })).toEqual(asks);

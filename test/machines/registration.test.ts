@@ -20,12 +20,14 @@ const member = (given?: Partial<RegistrationInput>) => {
 };
 
 describe('registration (RFC 5352 §3.1)', () => {
+  // proves 5352-3.1-c, 5352-3.6-g
   it('§3.1, R1: a PE without a home registrar follows §3.6 first', () => {
     const pe = poolElement();
     expect(pe.send({ type: 'registration.request' })).toEqual(['send home.seek']);
     expect([pe.state, pe.sent]).toEqual(['hunting', [{ type: 'home.seek', why: 'none', from: pe.context.owner }]]);
   });
 
+  // proves 5352-3.1-a, 5352-3.1-e, 5352-3.1-g, 5352-3.1-i, 5352-3.1-k, 5352-3.1-l, 5352-3.1-m
   it('R2, R3, R4: sends ASAP_REGISTRATION to its home and starts T2', () => {
     const pe = poolElement();
     pe.send({ type: 'registration.request' });
@@ -33,6 +35,7 @@ describe('registration (RFC 5352 §3.1)', () => {
     expect([pe.state, pe.sent]).toEqual(['registering', [registrationOf()]]);
   });
 
+  // proves 5352-3.1-h, 5352-3.1-p, 5352-3.1-u, 5352-3.1-v
   it('stops T2 on acceptance and re-registers 20 s before the life ends (§7.1)', () => {
     const pe = registering();
     expect(pe.send(registered())).toEqual(['cancel T2-registration', 'send registration.accepted', 'start T4-reregistration 280000']);
@@ -48,12 +51,14 @@ describe('registration (RFC 5352 §3.1)', () => {
     expect(registering({ registration: registrationOf(life), timers: quick }).send(registered())).toContain(`start T4-reregistration ${t4}`);
   });
 
+  // proves 5352-3.1-t
   it('re-registers under the same PE identifier, with the generation it was given', () => {
     const pe = member();
     pe.expire('T4-reregistration');
     expect(pe.sent).toEqual([{ ...registrationOf(), poolElement: { ...registrationOf().poolElement, generation: { generation: 3, home: 1 } } }]);
   });
 
+  // proves 5352-3.1-q, 5352-3.1-r
   it('does not repeat a rejected registration: the user is told the causes', () => {
     const pe = registering();
     expect(pe.send(rejected)).toEqual(['cancel T2-registration']);
@@ -66,6 +71,7 @@ describe('registration (RFC 5352 §3.1)', () => {
     expect(pe.sent).toEqual([{ type: 'registration.accepted', generation: undefined, warnings: [{ cause: 'unspecified-error' }] }]);
   });
 
+  // proves 5352-3.1-n, 5352-3.1-o
   it('R4: when T2 expires it hunts for another registrar and registers there', () => {
     const pe = registering();
     expect(pe.expire('T2-registration')).toEqual(['send registration.lost', 'send home.seek']);
@@ -73,6 +79,7 @@ describe('registration (RFC 5352 §3.1)', () => {
     expect(pe.send(found)).toContain('send ASAP_REGISTRATION');
   });
 
+  // proves 5352-3.1-n, 5352-3.7.1-b
   it.each(['home.lost', 'transport.sendFailure'] as const)('R4: on %s it hunts', (type) => {
     expect(registering().send({ type })).toEqual(['cancel T2-registration', 'send registration.lost', 'send home.seek']);
   });
@@ -84,6 +91,7 @@ describe('registration (RFC 5352 §3.1)', () => {
     expect(pe.state).toBe('registered');
   });
 
+  // proves 5352-3.1-x
   it('MAX-REG-ATTEMPT, X-18: past it the user is told, and the PE goes on with back-off up to RETRAN.max', () => {
     const pe = poolElement();
     pe.send({ type: 'registration.request' });
@@ -100,6 +108,7 @@ describe('registration (RFC 5352 §3.1)', () => {
     expect(backOffs).toEqual(['start registration-back-off 22500', 'start registration-back-off 45000', 'start registration-back-off 45000', 'start registration-back-off 45000']);
   });
 
+  // proves 5352-3.1-w
   it('counts attempts since the last acceptance only', () => {
     const pe = member();
     pe.expire('T4-reregistration');
@@ -115,6 +124,7 @@ describe('registration (RFC 5352 §3.1)', () => {
     expect(pe.send({ type: 'home.found', change: 'takeover' })).toContain('send ASAP_REGISTRATION');
   });
 
+  // proves 5352-3.7.1-e
   it('registers anew with a home that was found; one that has taken it over has the registration (§3.4 KA2.4)', () => {
     expect(member().send(found)).toContain('send ASAP_REGISTRATION');
     expect(member().send({ type: 'home.found', change: 'takeover' })).toEqual([]);
@@ -152,6 +162,7 @@ describe('registration (RFC 5352 §3.1)', () => {
     expect(pe.send(removed({ generation: 3, home: 1 }))).toContain('send ASAP_REGISTRATION');
   });
 
+  // proves 5352-3.1-s
   it('a change of policy is a re-registration', () => {
     const registration = registrationOf(60);
     const pe = member();
@@ -166,6 +177,7 @@ describe('registration (RFC 5352 §3.1)', () => {
     expect(pe.send(registered())).toContain('send registration.accepted');
   });
 
+  // proves 5352-3.1-q, 5352-3.1-r
   it('a rejected change leaves the registration as it was', () => {
     const pe = member();
     pe.send({ type: 'registration.update', registration: registrationOf(60) });
@@ -175,12 +187,14 @@ describe('registration (RFC 5352 §3.1)', () => {
 });
 
 describe('de-registration (RFC 5352 §3.2)', () => {
+  // proves 5352-2.2.2-a, 5352-3.2-a, 5352-3.2-c, 5352-3.2-d, 5352-3.2-e, 5352-3.2-f
   it('D1 to D4: sends ASAP_DEREGISTRATION with the same handle and identifier, and starts T3', () => {
     const pe = member();
     expect(pe.send({ type: 'deregistration.request' })).toEqual(['cancel T4-reregistration', 'send ASAP_DEREGISTRATION', 'start T3-deregistration 30000']);
     expect(pe.sent).toEqual([{ type: 'ASAP_DEREGISTRATION', poolHandle: registrationOf().poolHandle, peIdentifier: 7, generation: { generation: 3, home: 1 } }]);
   });
 
+  // proves 5352-3.2-i
   it('stops T3 on ASAP_DEREGISTRATION_RESPONSE, not on a registration response (X-28)', () => {
     const pe = member();
     pe.send({ type: 'deregistration.request' });
@@ -189,6 +203,7 @@ describe('de-registration (RFC 5352 §3.2)', () => {
     expect([pe.state, pe.output]).toEqual(['deregistered', { reason: 'deregistered', causes: undefined }]);
   });
 
+  // proves 5352-3.2-g, 5352-3.2-h
   it('when T3 expires it leaves by another registrar', () => {
     const pe = member();
     pe.send({ type: 'deregistration.request' });

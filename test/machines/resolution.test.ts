@@ -29,12 +29,14 @@ const cached = (given?: Partial<ResolutionInput>): Resolution => {
 };
 
 describe('handle resolution (RFC 5352 §3.3)', () => {
+  // proves 5352-3.3-b
   it('NR2: asks for a home registrar first', () => {
     const driven = resolution();
     expect(driven.send({ type: 'resolution.request' })).toEqual(['send home.seek', 'start registrar-wait 60000']);
     expect(driven.sent).toEqual([expect.objectContaining({ why: 'none' })]);
   });
 
+  // proves 5352-3.3-a, 5352-3.3-e
   it('NR1, NR3, NR4: sends ASAP_HANDLE_RESOLUTION and starts T1', () => {
     const driven = resolution();
     driven.send({ type: 'resolution.request' });
@@ -42,6 +44,7 @@ describe('handle resolution (RFC 5352 §3.3)', () => {
     expect(driven.sent).toEqual([{ type: 'ASAP_HANDLE_RESOLUTION', flags: { sendUpdates: false }, poolHandle }]);
   });
 
+  // proves 5352-3.3-i, 5352-3.3-m
   it('stops T1 at the answer; the answer is good for stale_cache_value', () => {
     expect(requesting().send(answer())).toEqual(['cancel T1-ENRPrequest', 'emit resolution.cached', 'start stale_cache_value 5000']);
   });
@@ -54,6 +57,7 @@ describe('handle resolution (RFC 5352 §3.3)', () => {
     expect(driven.send({ type: 'resolution.request' })).toEqual([]);
   });
 
+  // proves 5352-3.3-f, 5352-3.7.2-a, 5352-3.7.2-b
   it('§3.7.2: when T1 expires it asks again and has a hunt begin, MAX-REQUEST-RETRANSMIT times; then the user is told', () => {
     const driven = requesting();
     for (let time = 0; time < 2; time += 1) {
@@ -64,6 +68,7 @@ describe('handle resolution (RFC 5352 §3.3)', () => {
     expect(driven.state).toBe('idle');
   });
 
+  // proves 5352-3.3-h, 5352-3.7.2-c
   it('§3.7.2: repeats the request at an alternate registrar that has been adopted', () => {
     const driven = requesting();
     driven.expire('T1-ENRPrequest');
@@ -71,6 +76,7 @@ describe('handle resolution (RFC 5352 §3.3)', () => {
     expect(driven.send(sameHome)).toEqual([]);
   });
 
+  // proves 5352-3.3-g, 5352-3.3-h, 5352-3.7.1-a, 5352-3.7.1-b, 5352-3.7.1-c, 5352-3.7.1-e
   it.each(['home.lost', 'transport.sendFailure'] as const)('§3.7.1: after %s it waits for another home, and asks there', (type) => {
     const driven = requesting();
     expect(driven.send({ type })).toEqual(['cancel T1-ENRPrequest', 'send home.seek', 'start registrar-wait 60000']);
@@ -88,6 +94,7 @@ describe('handle resolution (RFC 5352 §3.3)', () => {
     expect(requesting().send(unknown)).toEqual(['cancel T1-ENRPrequest', 'emit resolution.unknown']);
   });
 
+  // proves 5352-2.2.6-b
   it('X-33: a positive answer without elements is none', () => {
     expect(requesting().send(answer({ poolElements: [] }))).toContain('emit resolution.unknown');
   });
@@ -106,6 +113,7 @@ describe('handle resolution (RFC 5352 §3.3)', () => {
 });
 
 describe('the cache (RFC 5352 §3.3 C1 to C4)', () => {
+  // proves 5352-3.3-m, 5352-3.3-n
   it('C2, C3: a stale entry is asked for again when somebody wants it, not before', () => {
     const driven = cached();
     expect(driven.expire('stale_cache_value')).toEqual(['emit resolution.stale']);
@@ -152,6 +160,7 @@ describe('the cache (RFC 5352 §3.3 C1 to C4)', () => {
     expect(driven.send(unknown)).toEqual(['cancel stale_cache_value', 'emit resolution.unknown']);
   });
 
+  // proves 5352-6.4-a
   it('§6.4: a purge forgets, but never who waits', () => {
     const driven = cached();
     expect(driven.send({ type: 'cache.purge' })).toEqual(['cancel stale_cache_value']);

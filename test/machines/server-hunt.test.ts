@@ -27,6 +27,7 @@ describe('server hunt (RFC 5352 §3.6)', () => {
     expect(hunt().send({ type: 'home.seek', why: 'none' })).toEqual(['send hunt.begun', 'start T5-Serverhunt 10000', 'invoke lookUp']);
   });
 
+  // proves 5352-3.6-h, 5352-3.6-j
   it('SH1, SH2: tries three registrars at once, in random order, and starts T5', () => {
     const driven = hunting();
     expect(driven.state).toBe('hunting.attempting');
@@ -36,10 +37,12 @@ describe('server hunt (RFC 5352 §3.6)', () => {
     expect(orders.size).toBeGreaterThan(1);
   });
 
+  // proves 5352-3.6-h
   it('SH1: with fewer registrars all of them, each once', () => {
     expect(started(hunting({ registrars: [...addresses('1'), ...addresses('1', '2')] })).sort()).toEqual(addresses('1', '2'));
   });
 
+  // proves 5352-3.6-k, 5352-3.6-l, 5352-3.6-r
   it('SH3, SH6: the first association is home; T5 stops and is as at the beginning', () => {
     const driven = hunting();
     driven.expire('T5-Serverhunt');
@@ -48,6 +51,7 @@ describe('server hunt (RFC 5352 §3.6)', () => {
     expect([driven.context.home, driven.context.t5, driven.context.attempts]).toEqual([addresses('1')[0], 10_000, []]);
   });
 
+  // proves 5352-3.6-m
   it('SH4: where one fails the next address is tried', () => {
     const driven = hunting();
     const [first] = driven.context.attempts;
@@ -57,6 +61,7 @@ describe('server hunt (RFC 5352 §3.6)', () => {
     expect(driven.context.attempts).toHaveLength(3);
   });
 
+  // proves 5352-3.6-n, 5352-3.6-o, 5352-3.6-p, 5352-3.6-q
   it('SH5: when T5 expires it is doubled, up to RETRAN.max; the attempts stop, and a different set is tried', () => {
     const driven = hunting({ registrars: addresses('1', '2', '3', '4', '5', '6') });
     const first = started(driven);
@@ -103,6 +108,7 @@ describe('server hunt (RFC 5352 §3.6)', () => {
     expect(atHome().send({ type: 'home.seek', why: 'none' })).toEqual(['send home.kept']);
   });
 
+  // proves 5352-3.6-g, 5352-3.6-i
   it.each(['T1-ENRPrequest', 'T2-registration', 'T3-deregistration'] as const)('%s expired: hunts for a different registrar, the present one last, its association kept and counted (SH1)', (why) => {
     const driven = atHome({ registrars: addresses('1', '2', '3') });
     const home = driven.context.home as string;
@@ -120,6 +126,7 @@ describe('server hunt (RFC 5352 §3.6)', () => {
     expect(driven.send({ type: 'home.heard', answers: 'T2-registration' })).toEqual(['cancel T5-Serverhunt', 'send attempts.stop', 'send home.kept', 'start half-silence 30500']);
   });
 
+  // proves 5352-3.6-g
   it('hunts when the association to its home is lost, and rests where nobody needs one', () => {
     expect(atHome().send({ type: 'home.down' })).toContain('send hunt.begun');
     const idle = atHome({ isNeeded: () => false });

@@ -14,6 +14,7 @@ function established(input: Partial<SessionInput> = {}): Session {
 }
 
 describe('a session opens (RFC 5352 §3.3, §6.5)', () => {
+  // proves 5352-6.5.1-a
   it('resolves, selects, connects, asks', () => {
     const pu = session();
     expect(pu.initial).toEqual(['emit order.resolve']);
@@ -30,6 +31,7 @@ describe('a session opens (RFC 5352 §3.3, §6.5)', () => {
     expect([pu.state, pu.emitted]).toEqual(['failed', [{ type: 'order.fail', error }]]);
   });
 
+  // proves 5352-3.5-a
   it('§3.5: reports a pool element that cannot be reached, and tries the next', () => {
     const pu = session();
     pu.send({ type: 'resolved' });

@@ -1,6 +1,7 @@
 import { quickTimers, resolveTimers, rfcTimers, type TimerOptions } from '../../machines/timers.js';
 
 describe('timers and thresholds', () => {
+  // proves 5352-7.1-a, 5352-7.3-a
   it('rfc: as RFC 5352 §7 calls normal', () => {
     expect(rfcTimers).toMatchObject({
       t1EnrpRequest: 15_000, t2Registration: 30_000, t3Deregistration: 30_000, t4Reregistration: 600_000, t5ServerHunt: 10_000, t6ServerAnnounce: 1_000, t7EnrpOutdate: 5_000,

@@ -32,6 +32,7 @@ describe('association', () => {
     expect([ups, received]).toEqual([['up'], [keepAlive]]);
   });
 
+  // proves 5352-2.2.14-a, 5352-2.2.14-b, 5354-4-a, 5354-4-b
   it('5354 §4: an unknown message of type 01xxxxxx is reported, of 00xxxxxx and 1xxxxxxx dropped in silence', async () => {
     const { world, peer, received, answers, downs } = await pair();
     for (const type of [0x43, 0x33, 0x83, 0xc3]) peer.sendFrame(Buffer.from([type, 0, 0, 4]));
@@ -41,6 +42,7 @@ describe('association', () => {
     expect([received.length, downs]).toEqual([1, []]);
   });
 
+  // proves 5352-2.2.14-b, 5354-3-d
   it('5354 §3: an unknown parameter that asks for it is reported, and the message counts', async () => {
     const { world, peer, received, answers } = await pair();
     const whole = encodeAsap(keepAlive);

@@ -12,6 +12,7 @@ const BOUND = 1.5 * quickTimers.keepAlivePeriod + SWEEP + quickTimers.keepAliveT
 const DOUBTFUL_BOUND = BOUND + quickTimers.keepAliveTimeout;
 
 describe('a frozen pool element (RFC 5352 §3.4)', () => {
+  // proves 5352-3.5-m
   it('is out of its pool within a bound; the others stay', async () => {
     const { world, events, setting } = await withElements(1, 2, 3, 4, 5);
     world.host('pe2').process.freeze();
@@ -72,6 +73,7 @@ describe('a pool element that is killed (X-38)', () => {
 });
 
 describe('a lost association of an element that lives (X-38, X-31)', () => {
+  // proves 5352-3.5-l
   it('it is asked at its own ASAP listener, stays, and is asked there from then on', async () => {
     const { world, setting, events, peer } = await withPeer();
     await peer.listen();
@@ -157,6 +159,7 @@ describe('a lost association of an element that lives (X-38, X-31)', () => {
 });
 
 describe('reports of unreachability (RFC 5352 §3.5, X-14)', () => {
+  // proves 5352-3.5-f, 5352-3.5-h, 5352-4-j
   it('a report makes the registrar ask at once: what is dead is out of its pool within the time-out', async () => {
     const { world, setting, events } = await withElements(1, 2, 3, 4);
     const user = await setting.peer('user');
@@ -166,6 +169,7 @@ describe('reports of unreachability (RFC 5352 §3.5, X-14)', () => {
     expect(events).toEqual(['removed 1: unanswered']);
   });
 
+  // proves 5352-3.5-i
   it('one accuser alone removes nobody that acknowledges, however long he goes on', async () => {
     const { world, setting, peer, events } = await withPeer();
     await peer.register(elementOf(7));
@@ -177,6 +181,7 @@ describe('reports of unreachability (RFC 5352 §3.5, X-14)', () => {
     expect(events).toEqual(['registered 7']);
   });
 
+  // proves 5352-3.5-j, 5352-3.5-k
   it('MAX-BAD-PE-REPORT: two accusers, again and again, remove it; it is told, and may register anew', async () => {
     const { world, setting, peer, events } = await withPeer();
     await peer.register(elementOf(7));
@@ -193,6 +198,7 @@ describe('reports of unreachability (RFC 5352 §3.5, X-14)', () => {
     expect(setting.registrar.stats().elements).toBe(1); // with a clean record
   });
 
+  // proves 5352-9.1-a, 5353-6.1-a
   it('X-44: one association is heeded so many times a second; its reports make nobody answer more often', async () => {
     const { world, setting, peer } = await withPeer({ limits: { reportsPerSecond: 5 } });
     await peer.register(elementOf(7));
@@ -217,6 +223,7 @@ describe('reports of unreachability (RFC 5352 §3.5, X-14)', () => {
 });
 
 describe('keep-alives (RFC 5352 §3.4)', () => {
+  // proves 5352-3.5-l, 5352-3.5-n
   it('X-29: each element of a pool is asked for itself, also over one association, again and again', async () => {
     const { world, peer } = await withPeer();
     for (const identifier of [1, 2, 3]) await peer.register(elementOf(identifier));
@@ -242,6 +249,7 @@ describe('keep-alives (RFC 5352 §3.4)', () => {
     expect(events).toEqual(['registered 7', 'registered 8', 'removed 7: unanswered']);
   });
 
+  // proves 5352-9.1-b, 5352-3.5-n, 5353-6.1-a
   it('X-44: not more than so many a second; with more elements the period grows', async () => {
     const { world, peer } = await withPeer({ timers: { ...quickTimers, keepAliveRate: 50 } });
     for (let identifier = 1; identifier <= 400; identifier += 1) peer.association.send({ type: 'ASAP_REGISTRATION', poolHandle: echo, poolElement: elementOf(identifier) });

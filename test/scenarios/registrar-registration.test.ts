@@ -6,6 +6,7 @@ import { elementOf, REGISTRAR, RegistrarWorld, type AsapPeer } from '../support/
 const given = (generation: number): Generation => ({ generation, home: REGISTRAR });
 
 describe('registration at the registrar (RFC 5352 §3.1)', () => {
+  // proves 5352-3.1-aj, 5352-3.1-ak, 5352-4-i
   it('§2.2.3: accepts a pool element: handle, identifier, no R bit, no error, and the generation it gives', async () => {
     const { registrar, events, peer } = await start();
     expect((await peer.register(elementOf(7))).answer).toEqual({
@@ -14,6 +15,7 @@ describe('registration at the registrar (RFC 5352 §3.1)', () => {
     expect([registrar.stats(), events]).toEqual([{ pools: 1, elements: 1, associations: 1 }, ['registered 7']]);
   });
 
+  // proves 5352-3.1-af, 5352-3.1-an
   it('the element goes out with its home, everything else as it registered', async () => {
     const { peer } = await start();
     await peer.listen();
@@ -23,6 +25,7 @@ describe('registration at the registrar (RFC 5352 §3.1)', () => {
     expect([poolElements, policy]).toEqual([[{ ...element, homeRegistrar: REGISTRAR, generation: given(1) }], element.policy]);
   });
 
+  // proves 5352-3.1-ac, 5352-3.1-ae
   it('a renewal over the same association keeps its generation; what it says anew counts', async () => {
     const { peer, events } = await start();
     await peer.register(elementOf(7, { policy: least(10) }));
@@ -43,6 +46,7 @@ describe('registration at the registrar (RFC 5352 §3.1)', () => {
     expect(other.count('ASAP_ENDPOINT_KEEP_ALIVE')).toBeGreaterThan(0);
   });
 
+  // proves 5352-3.1-al, 5352-3.1-am
   it.each([
     ['from another host', 'other', elementOf(7)],
     ['with another user transport', 'peer', elementOf(7, { userTransport: { transport: 'tcp', port: 99, addresses: ['10.9.9.9'] } })],
@@ -125,6 +129,7 @@ describe('registration at the registrar (RFC 5352 §3.1)', () => {
     expect((await other.register(elementOf(7, { userTransport: { transport: 'tcp', port: 99, addresses: ['10.9.9.9'] } }))).isRejected).toBe(false);
   });
 
+  // proves 5352-3.1-z, 5352-3.1-aa, 5352-3.1-ab
   it('0x8: and its use of the user transport, where that says one', async () => {
     const { peer } = await start();
     const sctp = (use: 'data-only' | 'data-and-control', identifier: number) => elementOf(identifier, { userTransport: { transport: 'sctp', port: 1, use, addresses: ['10.9.0.1'] } });
@@ -133,6 +138,7 @@ describe('registration at the registrar (RFC 5352 §3.1)', () => {
     expect((await peer.register(sctp('data-only', 8))).isRejected).toBe(false);
   });
 
+  // proves 5352-3.1-ah
   it('rule 4, X-37: one that does not say where it listens for ASAP goes out with the address it registered from', async () => {
     const { setting, peer } = await start();
     await peer.register(elementOf(7));
@@ -146,6 +152,7 @@ describe('registration at the registrar (RFC 5352 §3.1)', () => {
     expect((await peer.resolve()).poolElements).toMatchObject([{ userTransport: { port: 99 } }]);
   });
 
+  // proves 5352-3.1-z, 5352-3.1-aa, 5352-3.1-ab, 5352-3.1-ad, 5352-3.1-al, 5352-3.1-am
   it('rule 1, 0x5: a second element has the policy of the pool, or is told which that is', async () => {
     const { peer } = await start();
     await peer.register(elementOf(7, { policy: least(1) }));
@@ -162,6 +169,7 @@ describe('registration at the registrar (RFC 5352 §3.1)', () => {
     expect((await peer.register(elementOf(8, { policy: unknown(0x4000_0098) }))).isRejected).toBe(false);
   });
 
+  // proves 5352-3.1-z, 5352-3.1-aa, 5352-3.1-ab
   it('0x7: and its kind of user transport', async () => {
     const { peer } = await start();
     const { userTransport } = elementOf(7);
@@ -190,12 +198,14 @@ describe('registration at the registrar (RFC 5352 §3.1)', () => {
     expect((await peer.resolve()).poolElements).toMatchObject([{ policy: least(1) }]);
   });
 
+  // proves 5352-3.1-ai
   it.each([['identifier 0', elementOf(0)], ['a life of 0', elementOf(7, { registrationLife: 0 })], ['a life of -2', elementOf(7, { registrationLife: -2 })]])('0x3: %s is refused', async (_, element) => {
     const { peer, registrar } = await start();
     expect((await peer.register(element)).causes).toEqual([expect.objectContaining({ cause: 'invalid-values' })]);
     expect(registrar.stats().elements).toBe(0);
   });
 
+  // proves 5352-3.1-ai
   it('0x6: limits on pools, on elements of a pool, on registrations of one association; what is registered goes on', async () => {
     const { setting, peer, registrar } = await start({ limits: { pools: 2, elementsPerPool: 2, registrationsPerAssociation: 3 } });
     const resources = [{ cause: 'lack-of-resources' }];
@@ -240,6 +250,7 @@ describe('registration at the registrar (RFC 5352 §3.1)', () => {
 });
 
 describe('de-registration at the registrar (RFC 5352 §3.2)', () => {
+  // proves 5352-3.2-l, 5352-3.2-o, 5352-4-i
   it('takes the element out and confirms; the last one takes the pool along', async () => {
     const { peer, registrar, events } = await start();
     await peer.register(elementOf(7));
@@ -247,6 +258,7 @@ describe('de-registration at the registrar (RFC 5352 §3.2)', () => {
     expect([registrar.stats(), events.at(-1), peer.count('ASAP_DEREGISTRATION_RESPONSE')]).toEqual([{ pools: 0, elements: 0, associations: 1 }, 'removed 7: deregistered', 1]);
   });
 
+  // proves 5352-2.2.2-a, 5352-2.2.2-b, 5352-3.2-n, 5352-3.2-p
   it('D2, X-31: nobody else can do it for it', async () => {
     const { setting, peer, registrar } = await start();
     await peer.register(elementOf(7));
@@ -265,6 +277,7 @@ describe('de-registration at the registrar (RFC 5352 §3.2)', () => {
     expect(registrar.stats().elements).toBe(0);
   });
 
+  // proves 5352-3.2-m
   it('one that is not there is gone as it wishes to be', async () => {
     const { peer } = await start();
     expect((await peer.deregister(7)).error).toBeUndefined();

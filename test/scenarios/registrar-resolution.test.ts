@@ -9,6 +9,7 @@ const identifiers = ({ poolElements }: Awaited<ReturnType<AsapPeer['resolve']>>)
 const least = (load: number): Policy => ({ policy: 'least-used', load });
 
 describe('handle resolution at the registrar (RFC 5352 §3.3)', () => {
+  // proves 5352-2.1-b, 5352-3.3-r, 5352-3.3-s, 5352-3.3-t, 5352-3.3-u, 5352-3.3-v, 5356-4.1.2-b, 5356-4.1.2-c
   it('answers with the elements of the pool, each answer beginning one further on; no policy where it is round robin', async () => {
     const { setting } = await start(1, 2, 3);
     const user = await setting.peer('user');
@@ -17,6 +18,7 @@ describe('handle resolution at the registrar (RFC 5352 §3.3)', () => {
     expect([identifiers(await user.resolve()), identifiers(await user.resolve())]).toEqual([[2, 3, 1], [3, 1, 2]]);
   });
 
+  // proves 5352-3.3-v
   it('the order is that of the pool\'s policy, and the policy goes along', async () => {
     const { setting, peer } = await start();
     for (const [identifier, load] of [[1, 30], [2, 10], [3, 20]] as const) await peer.register(elementOf(identifier, { policy: least(load) }));
@@ -26,6 +28,7 @@ describe('handle resolution at the registrar (RFC 5352 §3.3)', () => {
     expect(identifiers(await peer.resolve())).toEqual([1, 2, 3]);
   });
 
+  // proves 5352-3.3-w, 5352-2.2.6-b
   it('a pool handle that nobody serves: 0x9, in one round trip', async () => {
     const { setting, peer } = await start();
     const before = setting.world.clock.now();

@@ -44,6 +44,7 @@ class Setting {
 }
 
 describe('registration (RFC 5352 §3.1)', () => {
+  // proves 5352-3.1-h, 5352-3.1-v, 5352-4-e
   it('finds a registrar, registers, and keeps itself registered', async () => {
     const setting = new Setting();
     const r1 = await setting.registrar('r1');
@@ -55,6 +56,7 @@ describe('registration (RFC 5352 §3.1)', () => {
     expect(setting.events).toEqual([]);
   });
 
+  // proves 5352-2.2.1-a, 5352-2.2.1-c, 5352-3.1-g, 5352-3.1-i, 5352-3.1-k
   it('R2, X-1: registers its address as others see it, its ASAP listener, and that it speaks the TCP mapping', async () => {
     const setting = new Setting();
     const r1 = await setting.registrar('r1');
@@ -91,6 +93,7 @@ describe('registration (RFC 5352 §3.1)', () => {
     elsewhere.mockRestore();
   });
 
+  // proves 5352-2.1-c
   it('Basic Mode: an address is registered, nothing is opened for it', async () => {
     const setting = new Setting();
     const r1 = await setting.registrar('r1');
@@ -100,6 +103,7 @@ describe('registration (RFC 5352 §3.1)', () => {
     expect((r1.received[0] as { poolElement: { capabilities?: unknown } }).poolElement.capabilities).toBeUndefined();
   });
 
+  // proves 5352-3.1-j, 5352-3.1-q, 5352-3.1-r
   it('a rejection reaches the user with its causes, and nothing stays', async () => {
     const setting = new Setting();
     const r1 = await setting.registrar('r1');
@@ -114,6 +118,7 @@ describe('registration (RFC 5352 §3.1)', () => {
     expect(accessPoint.elements.size).toBe(1);
   });
 
+  // proves 5352-3.1-s, 5352-3.1-t
   it('update: another policy is a re-registration; a rejected one leaves all as it was', async () => {
     const setting = new Setting();
     const r1 = await setting.registrar('r1');
@@ -148,6 +153,7 @@ describe('registration (RFC 5352 §3.1)', () => {
 });
 
 describe('a home registrar is lost (RFC 5352 §3.6, §3.7)', () => {
+  // proves 5352-3.6-g, 5352-3.6-r, 5352-3.7.1-c
   it.each(['end', 'reset'] as const)('killed, and its peers see %s: the PE is at another one in milliseconds', async (peersSee) => {
     const setting = new Setting();
     await setting.registrar('r1');
@@ -241,6 +247,7 @@ describe('a home registrar is lost (RFC 5352 §3.6, §3.7)', () => {
     expect([r1.links.size, [...r1.links][0] === link]).toEqual([1, true]);
   });
 
+  // proves 5352-1.1-a
   it('only its home tells a PE that it is registered or removed', async () => {
     const setting = new Setting();
     await setting.registrar('r1');
@@ -254,6 +261,7 @@ describe('a home registrar is lost (RFC 5352 §3.6, §3.7)', () => {
     expect(setting.events).toEqual([]);
   });
 
+  // proves 5352-3.6-i
   it('SH1: never has more than three associations', async () => {
     const setting = new Setting();
     for (let index = 1; index <= 6; index += 1) await setting.registrar(`r${index}`);
@@ -282,6 +290,7 @@ describe('a home registrar is lost (RFC 5352 §3.6, §3.7)', () => {
 describe('keep-alive (RFC 5352 §3.4)', () => {
   const acknowledged = (registrar: ScriptedRegistrar): number[] => registrar.received.flatMap((message) => (message.type === 'ASAP_ENDPOINT_KEEP_ALIVE_ACK' ? [message.peIdentifier] : []));
 
+  // proves 5352-3.4-a, 5352-3.4-b, 5352-3.4-c, 5352-3.4-d, 5352-4-f
   it('KA1, KA2, X-29: one acknowledgement for each element of that pool, none for a foreign handle, one alone where it is named', async () => {
     const setting = new Setting();
     const r1 = await setting.registrar('r1');
@@ -303,6 +312,7 @@ describe('keep-alive (RFC 5352 §3.4)', () => {
     expect(accessPoint.registrar?.identifier).toBe(1);
   });
 
+  // proves 5352-1.1-a, 5352-2.2.7-a, 5352-3.4-d, 5352-3.4-e
   it('KA2.4: H=1 at its own ASAP listener: the sender is home, and the registration stands', async () => {
     const setting = new Setting();
     await setting.registrar('r1');
@@ -380,6 +390,7 @@ describe('keep-alive (RFC 5352 §3.4)', () => {
     expect(accessPoint.registrar?.identifier).toBe(others[0]?.identifier);
   });
 
+  // proves 5352-2.2.7-a
   it('X-48: whoever is no known registrar gets his acknowledgement, and is not home', async () => {
     const setting = new Setting();
     const r1 = await setting.registrar('r1');
@@ -395,6 +406,7 @@ describe('keep-alive (RFC 5352 §3.4)', () => {
 });
 
 describe('de-registration (RFC 5352 §3.2)', () => {
+  // proves 5352-3.2-a, 5352-3.2-b, 5352-4-e
   it('leaves the pool, then closes its data channels', async () => {
     const setting = new Setting();
     const r1 = await setting.registrar('r1');

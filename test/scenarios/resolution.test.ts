@@ -24,6 +24,7 @@ async function setting({ registrars = ['r1'], ...options }: { registrars?: strin
 }
 
 describe('handle resolution (RFC 5352 §3.3, §6.9.1)', () => {
+  // proves 5352-1.1-c, 5352-3.3-c, 5352-3.3-j, 5352-3.3-k, 5352-3.3-l, 5352-3.3-p, 5352-3.3-q, 5352-4-a, 5352-6.3-a, 5352-6.9.1-a
   it('asks the home registrar, and answers from the cache then (C1, C4)', async () => {
     const { resolve, asked } = await setting();
     const { elements, age, isStale } = await resolve();
@@ -40,6 +41,7 @@ describe('handle resolution (RFC 5352 §3.3, §6.9.1)', () => {
     expect(asked()).toBe(1);
   });
 
+  // proves 5352-3.3-n, 5352-3.3-o
   it('C3: what is stale is given out, as stale, and asked for again meanwhile', async () => {
     const { world, r1, resolve } = await setting();
     await resolve();
@@ -71,6 +73,7 @@ describe('handle resolution (RFC 5352 §3.3, §6.9.1)', () => {
     expect(world.clock.now() - start).toBeGreaterThanOrEqual(200);
   });
 
+  // proves 5352-6.4-a
   it('§6.4: purge forgets', async () => {
     const { resolve, asked, accessPoint } = await setting();
     await resolve();
@@ -181,6 +184,7 @@ describe('registrars that fail (RFC 5352 §3.7)', () => {
     await expect(accessPoint.resolve('echo', { signal: abort.signal })).rejects.toThrow();
   });
 
+  // proves 5352-4-b
   it('unusable answers are answered with ASAP_ERROR, and change nothing', async () => {
     const { world, r1, resolve } = await setting();
     for (const link of r1.links) link.sendFrame(Buffer.from([0x43, 0, 0, 4]));
@@ -191,6 +195,7 @@ describe('registrars that fail (RFC 5352 §3.7)', () => {
 });
 
 describe('unreachable elements (RFC 5352 §3.5, §6.9.2)', () => {
+  // proves 5352-3.5-a, 5352-3.5-b, 5352-3.5-d
   it('reports once for each event, and avoids the element for a while', async () => {
     const { world, r1, accessPoint, resolve } = await setting();
     await resolve();
@@ -206,6 +211,7 @@ describe('unreachable elements (RFC 5352 §3.5, §6.9.2)', () => {
     expect([...given].sort()).toEqual([1, 2, 3]);
   });
 
+  // proves 5352-3.5-e, 5352-6.9.2-a
   it('§3.5: never one that was not given out', async () => {
     const { world, r1, accessPoint } = await setting();
     expect(accessPoint.reportUnreachable({ handle: 'echo', identifier: 1 })).toBe(false);
@@ -213,6 +219,7 @@ describe('unreachable elements (RFC 5352 §3.5, §6.9.2)', () => {
     expect(r1.count('ASAP_ENDPOINT_UNREACHABLE')).toBe(0);
   });
 
+  // proves 5352-3.7.1-d
   it('a report waits for a registrar where there is none', async () => {
     const { world, r1, accessPoint, resolve } = await setting();
     await resolve();

@@ -17,6 +17,7 @@ async function threeElements(log: string[] = [], seed = 1) {
 }
 
 describe('a session outlives its pool element (RFC 5352 §3.8, draft §4.5)', () => {
+  // proves 5352-1.4-a, 5352-1.4-b, 5352-6.5.5-a
   it.each(['reset', 'end', 'nothing'] as const)('goes on as if nothing had happened when the process is killed and its peers see %s', async (peersSee) => {
     const { world, session, seen, serving } = await threeElements();
     for (const [index, letter] of letters(10).entries()) {
@@ -28,6 +29,7 @@ describe('a session outlives its pool element (RFC 5352 §3.8, draft §4.5)', ()
     expect(seen.events).toEqual(['failover 1 > 2 epoch 2 resent 5']);
   });
 
+  // proves 5352-3.8-c
   it('D-13: OPEN with the epoch, cookie echo, the restored state, the replay in order, then the new', async () => {
     const { world, session, serving } = await threeElements();
     for (const letter of ['a', 'b']) { void session.send(letter); await world.advance(5); }
@@ -178,6 +180,7 @@ describe('a session outlives its pool element (RFC 5352 §3.8, draft §4.5)', ()
     expect(log.filter((line) => line.includes('restores'))).toEqual(['pe2 restores a', 'pe3 restores a']);
   });
 
+  // proves 5352-3.5-d
   it('D-18: one link, one report and one connection attempt for all sessions of a process; they spread over the others', async () => {
     const world = new SessionWorld();
     const elements = [];
@@ -230,6 +233,7 @@ describe('a session outlives its pool element (RFC 5352 §3.8, draft §4.5)', ()
     expect(log).toEqual(['pe1 handles a', 'pe1 handles b', 'pe1 restores a', 'pe1 handles b']); // never two at once
   });
 
+  // proves 5352-6.7-a
   it('every pool element is gone: a typed error with the causes, after the bound', async () => {
     const { world, user, seen, elements } = await threeElements();
     const session = await user.connect({ failoverTimeout: 3_000 });

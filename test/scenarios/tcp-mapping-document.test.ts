@@ -108,6 +108,7 @@ describe('a pool user by the document, against our service', () => {
     return new Peer(socket);
   }
 
+  // proves 5352-abstract-a, 5352-3.8-a, 5352-4-g, 5352-5-b, 5352-5-c
   it('opens, sends, is answered, gets the cookie, and echoes it in another epoch', async () => {
     const user = await dial();
     user.send('VERSION', 0, hello).send('OPEN', 1, openFields);
@@ -221,6 +222,7 @@ describe('a pool element by the document, against our session', () => {
   const server = createServer((socket) => { peers.push(new Peer(socket)); connected?.(); });
   afterAll(async () => { await plane?.close(); server.close(); });
 
+  // proves 5352-abstract-a, 5352-3.8-c, 5352-3.8-e, 5352-4-c, 5352-5-b, 5352-5-c
   it('accepts, is sent to, answers, dies; another is given the cookie and what it does not cover', async () => {
     await once(server.listen(0, '127.0.0.1'), 'listening');
     const element: PoolElement = {

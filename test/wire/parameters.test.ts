@@ -30,6 +30,7 @@ describe('transports (RFC 5354 §3.3 to §3.7, §3.16)', () => {
     ['§3.7 UDP-Lite', { transport: 'udp-lite', port: 5, addresses: ['10.0.0.1'] }, '0007 0010 0005 0000 0001 0008 0a000001'],
     ['§3.16 opaque', { transport: 'opaque', data: Uint8Array.of(1, 2, 3, 4) }, '0010 0008 01020304'],
   ];
+  // proves 5354-3.3-a, 5354-3.3-b, 5354-3.5-b, 5354-3.6-a, 5354-3.6-b, 5354-3.7-a, 5354-3.7-b
   it.each(transports)('%s: encode, decode', (_, userTransport, bytes) => {
     const expected = registration(hex(bytes, '0008 0008 00000001'));
     const element = { ...base, userTransport, policy: roundRobin };
@@ -37,6 +38,7 @@ describe('transports (RFC 5354 §3.3 to §3.7, §3.16)', () => {
     expect(elementOf(expected)).toEqual(element);
   });
 
+  // proves 5354-3.4-a, 5354-3.4-b
   it.each([
     ['SCTP without an address', '0004 0008 0005 0000'],
     ['TCP without an address', '0005 0008 0005 0000'],
@@ -49,10 +51,12 @@ describe('transports (RFC 5354 §3.3 to §3.7, §3.16)', () => {
     expect(refusal(() => elementOf(registration(hex(bytes, '0008 0008 00000001'))))).toMatchObject({ cause: { cause: 'invalid-values' } });
   });
 
+  // proves 5354-3.5-b
   it('ignores what stands in the reserved bytes of TCP (RSPLIB writes a transport use there)', () => {
     expect(elementOf(registration(hex('0005 0010 0005 0001 0001 0008 0a000001', '0008 0008 00000001'))).userTransport).toEqual({ transport: 'tcp', port: 5, addresses: ['10.0.0.1'] });
   });
 
+  // proves 5354-3.10-b
   it('takes SCTP and TCP only as an ASAP transport (§3.10 knows SCTP; TCP is ours)', () => {
     const after = (asapTransport: string): unknown => elementOf(registration(hex('0005 0010 0005 0000 0001 0008 0a000001', '0008 0008 00000001', asapTransport)));
     expect(after('0005 0010 0f17 0000 0001 0008 0a000001')).toMatchObject({ asapTransport: { transport: 'tcp', port: 3863 } });
@@ -77,6 +81,7 @@ describe('policies (RFC 5356, RSPLIB)', () => {
     [{ policy: 'randomized-priority-least-used-with-degradation', load: 1, loadDegradation: 2 }, '0008 0010 b0001004 00000001 00000002'],
     [{ policy: 'unknown', type: 0x6, value: Uint8Array.of(1, 2, 3, 4) }, '0008 000c 00000006 01020304'],
   ];
+  // proves 5354-3.8-a, 5356-4.1.1-a
   it.each(shown)('%j: encode, decode', (policy, bytes) => {
     expect(encodePolicy(policy).toString('hex')).toBe(hex(bytes));
     expect(elementOf(registration(hex('0005 0010 0005 0000 0001 0008 0a000001', bytes))).policy).toEqual(policy);
@@ -127,6 +132,7 @@ describe('error causes (RFC 5354 §3.12, Table 2)', () => {
     expect(Object.keys(causes).filter((name) => !shown.some(([{ cause }]) => cause === name))).toEqual([]);
   });
 
+  // proves 5354-2-b
   it('pads each but the last (RFC 5354 §2)', () => {
     const message = { type: 'ASAP_ERROR', error: [{ cause: 'unknown', code: 0x10, information: Uint8Array.of(1) }, { cause: 'unknown', code: 0x11, information: Uint8Array.of(2) }] } as const;
     const bytes = Buffer.from(hex('0e00 0015', '000c 0011', '0010 0005 01 000000', '0011 0005 02', '000000'), 'hex');

@@ -13,20 +13,24 @@ const raw = (...words: string[]): Uint8Array => Uint8Array.from(bytes(...words))
 describe('unrecognized parameters (RFC 5354 §3)', () => {
   const withUnknown = (type: string): Buffer => bytes('0500 0014', HANDLE, type, '0006 cafe 0000');
 
+  // proves 5354-3-a
   it('00: stops and says nothing', () => {
     const error = refusal(() => decodeAsap(withUnknown('0123')));
     expect(error).toMatchObject({ code: 'UNRECOGNIZED_PARAMETER', offset: 12, reports: [], cause: { cause: 'unrecognized-parameter', parameter: raw('0123 0006 cafe') } });
   });
 
+  // proves 5354-3-b, 5354-3.12.2-a
   it('01: stops and reports the complete parameter', () => {
     const error = refusal(() => decodeAsap(withUnknown('4123')));
     expect(error).toMatchObject({ code: 'UNRECOGNIZED_PARAMETER', reports: [{ cause: 'unrecognized-parameter', parameter: raw('4123 0006 cafe') }] });
   });
 
+  // proves 5354-3-c
   it('10: skips and says nothing', () => {
     expect(decodeAsap(withUnknown('8123'))).toEqual({ message: { ...resolution, unrecognized: [{ type: 0x8123, value: raw('cafe') }] }, reports: [] });
   });
 
+  // proves 5354-3-d
   it('11: skips and reports', () => {
     expect(decodeAsap(withUnknown('c123'))).toEqual({
       message: { ...resolution, unrecognized: [{ type: 0xc123, value: raw('cafe') }] },
@@ -34,6 +38,7 @@ describe('unrecognized parameters (RFC 5354 §3)', () => {
     });
   });
 
+  // proves 5354-3.12.2-a
   it('reports each, in order, also those before one that stops', () => {
     const message = bytes('0500 0018', HANDLE, 'c123 0004', 'c124 0004', '4125 0004');
     expect(refusal(() => decodeAsap(message)).reports.map((cause) => 'parameter' in cause && Buffer.from(cause.parameter).toString('hex'))).toEqual(['c1230004', 'c1240004', '41250004']);
@@ -77,6 +82,7 @@ describe('unrecognized parameters (RFC 5354 §3)', () => {
 });
 
 describe('unrecognized messages (RFC 5354 §4, X-12)', () => {
+  // proves 5354-4-a, 5354-4-b, 5352-2.2.14-a
   it.each([['00', '3f', false], ['01', '7f', true], ['10', '80', false], ['11', 'ff', false], ['00, reserved', '00', false]])('%s: type 0x%s, reported: %s', (_, type, reported) => {
     for (const decode of [decodeAsap, decodeEnrp]) {
       const error = refusal(() => decode(bytes(type, '00 0008 deadbeef')));
@@ -89,11 +95,13 @@ describe('unrecognized messages (RFC 5354 §4, X-12)', () => {
 describe('lengths and padding (RFC 5354 §2, §4; X-35)', () => {
   const read = (...words: string[]) => decodeAsap(bytes(...words)).message;
 
+  // proves 5354-2-b, 5354-3-e, 5354-3-f, 5354-3-g, 5354-4-d, 5354-4-e, 5354-4-f
   it('does not count the last padding, counts the others', () => {
     expect(encodeAsap({ ...resolution, poolHandle: raw('61') }).toString('hex')).toBe('05000009' + '0009000561000000');
     expect(encodeAsap({ ...resolution, poolHandle: raw('61'), itemsWanted: 1 }).toString('hex')).toBe('05000014' + '0009000561000000' + '803f000800000001');
   });
 
+  // proves 5354-3-h, 5354-4-g
   it.each([['left out', '0500 0009 0009 0005 61'], ['there', '0500 0009 0009 0005 61 000000'], ['counted', '0500 000c 0009 0005 61 000000'], ['not zero', '0500 0009 0009 0005 61 ffffff']])('takes a last padding that is %s', (_, message) => {
     expect(read(message)).toEqual({ ...resolution, poolHandle: raw('61') });
   });
@@ -124,6 +132,7 @@ describe('lengths and padding (RFC 5354 §2, §4; X-35)', () => {
 });
 
 describe('what a message must have', () => {
+  // proves 5352-2.2.1-a, 5354-3.10-a
   it('a missing parameter is refused with bare Invalid Values, as RSPLIB does (its capture 07)', () => {
     expect(refusal(() => decodeAsap(bytes('0100 000c', HANDLE)))).toMatchObject({ code: 'MISSING_PARAMETER', reports: [{ cause: 'invalid-values', parameter: new Uint8Array(0) }] });
     expect(refusal(() => decodeEnrp(bytes('0300 0014 00000001 00000002', HANDLE)))).toMatchObject({ code: 'MISSING_PARAMETER' }); // a pool entry without elements
@@ -140,12 +149,14 @@ describe('what a message must have', () => {
     expect(refusal(() => decodeAsap(bytes('0500 0008 0009 0004')))).toMatchObject({ code: 'INVALID_VALUE', reports: [{ cause: 'invalid-values', parameter: raw('0009 0004') }] });
   });
 
+  // proves 5353-2.4-b, 5353-2.4-c
   it('an update action that is reserved is an invalid value (RFC 5353 §2.4); reserved bytes are ignored', () => {
     const update = (action: string): Buffer => bytes('0400 0040 00000001 00000002', action, HANDLE, '000a 0028 00000001 00000000 00000003 0005 0010 0050 0000 0001 0008 0a000001 0008 0008 00000001');
     expect(refusal(() => decodeEnrp(update('0002 0000')))).toMatchObject({ code: 'INVALID_VALUE', offset: 12 });
     expect(decodeEnrp(update('0001 ffff')).message).toMatchObject({ updateAction: 'DEL_PE' });
   });
 
+  // proves 5354-4-c
   it('ignores flags that are not defined', () => {
     expect(decodeAsap(bytes('05fe 000c', HANDLE)).message).toEqual(resolution);
   });
