@@ -90,13 +90,13 @@ describe.each([1, 3, 100])('a pool element dies between any two frames, %d frame
     }, batch);
   });
 
-  test('at-least-once: every message is handled and answered, in order; replies may come twice', async () => {
+  test('at-least-once (X-47): every message is handled and answered, in order; replies may come twice', async () => {
     await dyingBetweenAnyTwoFrames(() => new SessionPair(echo, 'at-least-once'), sendAll, (pair) => {
       expect([...new Set(pair.given)]).toEqual(MESSAGES.map((message) => message.toUpperCase()));
     }, batch);
   });
 
-  test('at-most-once: nothing is sent again; what was handed out and not handled is reported', async () => {
+  test('at-most-once (X-47): nothing is sent again; what was handed out and not handled is reported', async () => {
     await dyingBetweenAnyTwoFrames(() => new SessionPair(echo, 'at-most-once'), sendAll, (pair, _reference, at) => {
       expect(new Set(pair.begun).size).toBe(pair.begun.length);
       const answered = new Set(pair.given.map((text) => text.toLowerCase()));

@@ -30,7 +30,7 @@ describe('a session outlives its pool element (RFC 5352 §3.8, draft §4.5)', ()
   });
 
   // proves 5352-3.8-c
-  it('D-13: OPEN with the epoch, cookie echo, the restored state, the replay in order, then the new', async () => {
+  it('D-13, X-6: OPEN with the epoch, cookie echo, the restored state, the replay in order, then the new', async () => {
     const { world, session, serving } = await threeElements();
     for (const letter of ['a', 'b']) { void session.send(letter); await world.advance(5); }
     world.network.hold('pe1', 'pu'); // c is handled, and nobody hears of it

@@ -109,7 +109,7 @@ describe('a pool user by the document, against our service', () => {
   }
 
   // proves 5352-abstract-a, 5352-3.8-a, 5352-4-g, 5352-5-b, 5352-5-c
-  it('opens, sends, is answered, gets the cookie, and echoes it in another epoch', async () => {
+  it('X-2: control and data on one connection: opens, sends, is answered, gets the cookie, and echoes it in another epoch', async () => {
     const user = await dial();
     user.send('VERSION', 0, hello).send('OPEN', 1, openFields);
     expect((await user.next('VERSION')).values).toMatchObject({ magic: hello.magic, version: 1, lowest: 1, heartbeat: 20, silence: 5_000 });

@@ -98,7 +98,7 @@ describe('policies (RFC 5356, RSPLIB)', () => {
   });
 });
 
-describe('error causes (RFC 5354 §3.12, Table 2)', () => {
+describe('error causes (RFC 5354 §3.12, Table 2; X-36)', () => {
   const shown: readonly [Cause, string][] = [
     [{ cause: 'unspecified-error' }, '0000 0004'],
     [{ cause: 'unrecognized-parameter', parameter: Uint8Array.of(0x41, 0x23, 0, 6, 9, 9) }, '0001 000a 4123 0006 0909'],
