@@ -13,7 +13,7 @@ const picks = (known: HandleCache, count: number, avoid?: ReadonlySet<number>): 
   Array.from({ length: count }, () => known.pick('pool', 0, avoid)?.identifier);
 
 describe('handle cache (RFC 5352 §3.3)', () => {
-  // proves 5352-3.3-k, 5352-3.3-l, 5356-4.1.3-a, 5356-4.1.3-b
+  // proves 5352-3.3-k, 5352-3.3-l, 5356-4.1.3-a, 5356-4.1.3-b, 5352-6.5.2-a
   it('C1: is consulted: picks in turn what the answer held, beginning with its first', () => {
     const known = cache();
     known.put('pool', { elements: [element(3), element(1), element(2)], now: 0 });
@@ -33,7 +33,7 @@ describe('handle cache (RFC 5352 §3.3)', () => {
     expect(known.isStale('pool', 5100)).toBe(false);
   });
 
-  // proves 5352-2.2.6-a, 5356-4.2.3-a
+  // proves 5352-2.2.6-a, 5356-4.2.3-a, 5352-6.5.2-a
   it('X-25: weighs by the elements own values where the policy of the pool has them', () => {
     const known = cache();
     const elements = [element(1, { policy: 'weighted-round-robin', weight: 3 }), element(2, { policy: 'weighted-round-robin', weight: 1 })];

@@ -36,7 +36,7 @@ describe('handle resolution (RFC 5352 §3.3)', () => {
     expect(driven.sent).toEqual([expect.objectContaining({ why: 'none' })]);
   });
 
-  // proves 5352-3.3-a, 5352-3.3-e
+  // proves 5352-3.3-a, 5352-3.3-e, 5356-5.1.3-b, 5356-5.3.3-b
   it('NR1, NR3, NR4: sends ASAP_HANDLE_RESOLUTION and starts T1', () => {
     const driven = resolution();
     driven.send({ type: 'resolution.request' });

@@ -14,7 +14,7 @@ function established(input: Partial<SessionInput> = {}): Session {
 }
 
 describe('a session opens (RFC 5352 §3.3, §6.5)', () => {
-  // proves 5352-6.5.1-a
+  // proves 5352-6.5.1-a, 5352-6.5-a
   it('resolves, selects, connects, asks', () => {
     const pu = session();
     expect(pu.initial).toEqual(['emit order.resolve']);

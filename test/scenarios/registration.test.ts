@@ -44,7 +44,7 @@ class Setting {
 }
 
 describe('registration (RFC 5352 §3.1)', () => {
-  // proves 5352-3.1-h, 5352-3.1-v, 5352-4-e
+  // proves 5352-3.1-h, 5352-3.1-v, 5352-4-e, 5352-1.1-b
   it('finds a registrar, registers, and keeps itself registered', async () => {
     const setting = new Setting();
     const r1 = await setting.registrar('r1');
@@ -532,6 +532,7 @@ describe('usage', () => {
     await expect(accessPoint.register('echo', { mapping: 'none', address: 'tcp://h:1' }, () => undefined)).rejects.toMatchObject({ code: 'INVALID_OPTION' });
   });
 
+  // proves 5352-3.6-f
   it.each<[object, string]>([
     [{}, 'INVALID_OPTION'], [{ registrars: [] }, 'INVALID_OPTION'], [{ registrars: ['localhost'] }, 'INVALID_URL'], [{ registrars: ['tcp://h:1'], registrar: 'x' }, 'INVALID_OPTION'],
     [{ registrars: ['tcp://h:1'], timers: 'slow' }, 'INVALID_OPTION'], [{ registrars: ['tcp://h:1'], logger: {} }, 'INVALID_OPTION'], [{ registrars: ['tcp://h:1'], asap: { port: 1 } }, 'INVALID_OPTION'],

@@ -576,6 +576,7 @@ describe('leaving (D-27)', () => {
     expect(world.user().pools.reports).toEqual([]);
   });
 
+  // proves 5352-3.2-j, 5352-3.2-k
   it('drain: a session that has not begun there is sent elsewhere at once', async () => {
     const world = new SessionWorld();
     const never = await world.element('pe1', { onSession: () => new Promise<void>(() => undefined) });

@@ -29,7 +29,7 @@ describe('a session outlives its pool element (RFC 5352 §3.8, draft §4.5)', ()
     expect(seen.events).toEqual(['failover 1 > 2 epoch 2 resent 5']);
   });
 
-  // proves 5352-3.8-c
+  // proves 5352-3.8-c, 5352-3.8-b
   it('D-13, X-6: OPEN with the epoch, cookie echo, the restored state, the replay in order, then the new', async () => {
     const { world, session, serving } = await threeElements();
     for (const letter of ['a', 'b']) { void session.send(letter); await world.advance(5); }
