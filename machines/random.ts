@@ -10,7 +10,7 @@ export function shuffle<T>(values: readonly T[], fraction: () => number): readon
   return shuffled;
 }
 
-export const difference = <T>(values: readonly T[], without: readonly T[]): readonly T[] => values.filter((value) => !without.includes(value));
+export const difference = <T>(values: readonly T[], without: readonly (T | undefined)[]): readonly T[] => values.filter((value) => !without.includes(value));
 
 /** `first`, doubled with each further one (`times` counts from 1), at most `most`. */
 export const growing = (first: number, times: number, most: number): number => Math.min(most, first * 2 ** Math.min(Math.max(0, times - 1), 30));

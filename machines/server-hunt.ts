@@ -16,10 +16,14 @@ export const serverHuntMachine = setup({
     remember: assign((_, { why }: { why: HuntReason }) => ({ why })),
     rememberHome: assign((_, { address }: { address: string }) => ({ home: address })),
     forgetHome: assign({ home: undefined }),
+    /** Who accepts an association and answers nothing would win each race: those that failed us so are tried when nobody better is left, and alone. */
+    suspectHome: assign({ suspects: ({ context: { suspects, home } }) => (home === undefined ? suspects : [...difference(suspects, [home]), home].slice(-MOST_SUSPECTS)) }),
+    trustHome: assign({ suspects: ({ context: { suspects, home } }) => difference(suspects, [home]) }),
+    forgetTried: assign({ tried: [] }),
     arrange: assign(({ context }, { addresses }: { addresses: readonly string[] }) => ({ candidates: order(addresses, context), tried: [] })),
     /** SH1: as many attempts at once as there may be associations, the old home's counted. */
     attempt: enqueueActions(({ context, enqueue }) => {
-      const starting = context.candidates.slice(0, Math.max(0, MAX_ASSOCIATIONS - context.attempts.length - (context.home === undefined ? 0 : 1)));
+      const starting = next(context, Math.max(0, MAX_ASSOCIATIONS - context.attempts.length - (context.home === undefined ? 0 : 1)));
       for (const address of starting) enqueue.sendTo(context.host, { type: 'attempt.start', address });
       enqueue.assign({
         candidates: context.candidates.slice(starting.length),
@@ -41,34 +45,34 @@ export const serverHuntMachine = setup({
     hasCandidates: ({ context }) => context.candidates.length > 0,
     isLastAttempt: ({ context }, { address }: { address: string }) => context.attempts.every((other) => other === address),
     isQuiet: ({ context }) => context.silence() >= context.timers.homeSilence / 2,
-    isSilent: ({ context }) => context.silence() >= context.timers.homeSilence,
+    isSilent: ({ context }) => context.silence() >= 0.8 * context.timers.homeSilence, // it was asked for the last third
   },
   delays: {
-    'T5-Serverhunt': ({ context }) => context.t5,
+    'T5-Serverhunt': ({ context }) => context.t5 * (0.9 + context.fraction() / 5), // rounds of many are not in step
     'hunt-back-off': ({ context }) => growing(context.timers.t5ServerHunt / 10, context.rounds, context.timers.retranMax) * (0.5 + context.fraction() / 2),
     'hunt-interval': ({ context }) => context.timers.t5ServerHunt * (0.5 + context.fraction() / 2),
-    'half-silence': ({ context }) => Math.max(1, context.timers.homeSilence / 2 - context.silence()),
-    'rest-of-silence': ({ context }) => context.timers.homeSilence / 2, // also for a process that has just thawed
+    'home-quiet': ({ context }) => Math.max(1, context.timers.homeSilence * (2 / 3 - context.fraction() / 8) - context.silence()),
+    'rest-of-silence': ({ context }) => context.timers.homeSilence / 3, // also for a process that has just thawed
   },
 }).createMachine({
   id: 'serverHunt',
-  context: ({ input }) => ({ ...input, why: 'none', home: undefined, candidates: [], attempts: [], tried: [], t5: input.timers.t5ServerHunt, rounds: 0 }),
+  context: ({ input }) => ({ ...input, why: 'none', home: undefined, candidates: [], attempts: [], tried: [], suspects: [], t5: input.timers.t5ServerHunt, rounds: 0 }),
   initial: 'idle',
   on: {
     // RFC 5352 §3.4 KA2.4: a registrar has made itself home.
-    'home.adopted': { target: '.home', actions: [{ type: 'tell', params: { type: 'attempts.stop' } }, 'forgetAttempts', { type: 'rememberHome', params: ({ event }) => event }], reenter: true },
+    'home.adopted': { target: '.home', actions: [{ type: 'tell', params: { type: 'attempts.stop' } }, 'forgetAttempts', { type: 'rememberHome', params: ({ event }) => event }, 'trustHome'], reenter: true },
   },
   states: {
     idle: { on: { 'home.seek': { target: 'hunting', actions: { type: 'remember', params: ({ event }) => event } } } },
     hunting: {
       initial: 'lookingUp',
-      entry: { type: 'tell', params: { type: 'hunt.begun' } },
+      entry: ['forgetTried', { type: 'tell', params: { type: 'hunt.begun' } }],
       on: {
         'home.down': { actions: 'forgetHome' },
         'home.heard': {
           guard: { type: 'isAnswer', params: ({ event }) => event },
           target: 'home',
-          actions: [{ type: 'tell', params: { type: 'attempts.stop' } }, 'forgetAttempts', { type: 'tell', params: { type: 'home.kept' } }],
+          actions: [{ type: 'tell', params: { type: 'attempts.stop' } }, 'forgetAttempts', 'trustHome', { type: 'tell', params: { type: 'home.kept' } }],
         },
       },
       states: {
@@ -112,7 +116,7 @@ export const serverHuntMachine = setup({
       on: {
         'home.seek': [
           { guard: { type: 'isFirstWish', params: ({ event }) => event }, actions: { type: 'tell', params: { type: 'home.kept' } } },
-          { target: 'hunting', actions: { type: 'remember', params: ({ event }) => event } },
+          { target: 'hunting', actions: ['suspectHome', { type: 'remember', params: ({ event }) => event }] },
         ],
         'home.down': [
           { guard: 'isNeeded', target: 'hunting', actions: ['forgetHome', { type: 'remember', params: { why: 'transport.down' } }] },
@@ -121,12 +125,12 @@ export const serverHuntMachine = setup({
       },
       // A PE judges its registration by what it hears: TCP keeps a frozen registrar's connection open for ever.
       states: {
-        heard: { after: { 'half-silence': [{ guard: 'isQuiet', target: 'probing' }, { target: 'heard', reenter: true }] } },
+        heard: { after: { 'home-quiet': [{ guard: 'isQuiet', target: 'probing' }, { target: 'heard', reenter: true }] } },
         probing: {
           entry: { type: 'tell', params: { type: 'home.probe' } },
           after: {
             'rest-of-silence': [
-              { guard: 'isSilent', target: '#serverHunt.hunting', actions: { type: 'remember', params: { why: 'silence' } } },
+              { guard: 'isSilent', target: '#serverHunt.hunting', actions: ['suspectHome', { type: 'remember', params: { why: 'silence' } }] },
               { target: 'heard' },
             ],
           },
@@ -139,12 +143,28 @@ export const serverHuntMachine = setup({
 /** SH1: three at once at the most. */
 const MAX_ASSOCIATIONS = 3;
 
-/** Those not tried last time come first, in random order (SH5), the present home last: it is the one that failed. */
-function order(addresses: readonly string[], { tried, home, fraction }: ServerHuntContext): readonly string[] {
-  const others = [...new Set(addresses)].filter((address) => address !== home);
-  const fresh = difference(others, tried);
-  const rest = addresses.includes(home ?? '') ? [home as string] : [];
-  return [...shuffle(fresh, fraction), ...shuffle(difference(others, fresh), fraction), ...rest];
+/** Kept of those that failed us while their association stood. */
+const MOST_SUSPECTS = 16;
+
+/** Those not tried in the round before come first, in random order (SH5); then suspects, the first one suspected first; last the present home: it is the one that failed. */
+function order(addresses: readonly string[], { tried, home, suspects, fraction }: ServerHuntContext): readonly string[] {
+  const all = [...new Set(addresses)];
+  const trusted = all.filter((address) => address !== home && !suspects.includes(address));
+  const doubtful = suspects.filter((address) => address !== home && all.includes(address));
+  const [fresh, old] = [difference(trusted, tried), trusted.filter((address) => tried.includes(address))];
+  const [freshDoubtful, oldDoubtful] = [difference(doubtful, tried), doubtful.filter((address) => tried.includes(address))];
+  const first = fresh.length > 0 ? [...shuffle(fresh, fraction), ...shuffle(old, fraction), ...freshDoubtful] : [...freshDoubtful, ...shuffle(old, fraction)];
+  return [...first, ...oldDoubtful, ...all.filter((address) => address === home)];
+}
+
+/** The first of the candidates, as many as may be tried beside those on their way. */
+function next({ candidates, attempts, suspects, home }: ServerHuntContext, most: number): readonly string[] {
+  const isAlone = (address: string): boolean => address === home || suspects.includes(address);
+  const [head] = candidates;
+  if (head === undefined || attempts.some(isAlone)) return [];
+  if (isAlone(head)) return attempts.length === 0 ? [head].slice(0, most) : [];
+  const end = candidates.findIndex(isAlone);
+  return candidates.slice(0, Math.min(most, end < 0 ? candidates.length : end));
 }
 
 /** Why somebody wants a registrar: none is known, or which evidence speaks against the present one. */
@@ -174,6 +194,8 @@ export interface ServerHuntContext extends ServerHuntInput {
   readonly attempts: readonly string[];
   /** Begun in this round. */
   readonly tried: readonly string[];
+  /** Were home and did not answer, the one found so last at the end. */
+  readonly suspects: readonly string[];
   readonly t5: Milliseconds;
   /** Rounds without success. */
   readonly rounds: number;

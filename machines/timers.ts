@@ -29,8 +29,8 @@ const table = {
   registrationLife: ms(30_000, 300_000),
   /** How long an operation waits for a registrar before it gives up. */
   registrarWait: ms(4_000, 60_000),
-  /** Silence of the home registrar after which a PE hunts for another; at half of it the PE asks by re-registering (design: X-1). */
-  homeSilence: ms(1_000, 61_000),
+  /** Silence of the home registrar after which a PE hunts for another; after a half to two thirds of it the PE asks by re-registering. */
+  homeSilence: ms(1_500, 61_000),
   /** stale_cache_value: a pool's elements are known for so long without asking again (5352 §7.2). */
   staleCacheValue: ms(5_000, 5_000),
   /** The least between two resolutions of one pool handle. */

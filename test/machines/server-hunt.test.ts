@@ -47,7 +47,7 @@ describe('server hunt (RFC 5352 §3.6)', () => {
     const driven = hunting();
     driven.expire('T5-Serverhunt');
     driven.childDone('lookUp', addresses('1'));
-    expect(driven.send({ type: 'attempt.up', address: addresses('1')[0] as string })).toEqual(['cancel T5-Serverhunt', 'send home.adopt', 'start half-silence 30500']);
+    expect(driven.send({ type: 'attempt.up', address: addresses('1')[0] as string })).toEqual(['cancel T5-Serverhunt', 'send home.adopt', 'start home-quiet 36854.166666666664']);
     expect([driven.context.home, driven.context.t5, driven.context.attempts]).toEqual([addresses('1')[0], 10_000, []]);
   });
 
@@ -123,14 +123,14 @@ describe('server hunt (RFC 5352 §3.6)', () => {
     driven.send({ type: 'home.seek', why: 'T2-registration' });
     driven.childDone('lookUp', driven.context.registrars);
     expect(driven.send({ type: 'home.heard', answers: 'T1-ENRPrequest' })).toEqual([]);
-    expect(driven.send({ type: 'home.heard', answers: 'T2-registration' })).toEqual(['cancel T5-Serverhunt', 'send attempts.stop', 'send home.kept', 'start half-silence 30500']);
+    expect(driven.send({ type: 'home.heard', answers: 'T2-registration' })).toEqual(['cancel T5-Serverhunt', 'send attempts.stop', 'send home.kept', 'start home-quiet 36854.166666666664']);
   });
 
   // proves 5352-3.6-g
   it('hunts when the association to its home is lost, and rests where nobody needs one', () => {
     expect(atHome().send({ type: 'home.down' })).toContain('send hunt.begun');
     const idle = atHome({ isNeeded: () => false });
-    expect(idle.send({ type: 'home.down' })).toEqual(['cancel half-silence']);
+    expect(idle.send({ type: 'home.down' })).toEqual(['cancel home-quiet']);
     expect([idle.state, idle.context.home]).toEqual(['idle', undefined]);
   });
 
@@ -143,7 +143,7 @@ describe('server hunt (RFC 5352 §3.6)', () => {
 
   it('KA2.4: a registrar that makes itself home ends the hunt', () => {
     const driven = hunting();
-    expect(driven.send({ type: 'home.adopted', address: 'tcp://10.0.0.9:50000' })).toEqual(['cancel T5-Serverhunt', 'send attempts.stop', 'start half-silence 30500']);
+    expect(driven.send({ type: 'home.adopted', address: 'tcp://10.0.0.9:50000' })).toEqual(['cancel T5-Serverhunt', 'send attempts.stop', 'start home-quiet 36854.166666666664']);
     expect([driven.state, driven.context.home]).toEqual(['home.heard', 'tcp://10.0.0.9:50000']);
   });
 });
@@ -153,38 +153,103 @@ describe('the silence of home (X-1)', () => {
   const quiet = (): Hunt => atHome({ silence: () => silence, timers: quick });
   beforeEach(() => { silence = 0; });
 
-  it('asks at half of the bound, and hunts at the whole', () => {
-    const driven = quiet();
-    expect(driven.timers).toEqual(['half-silence']);
-    silence = 500;
-    expect(driven.expire('half-silence')).toEqual(['send home.probe', 'start rest-of-silence 500']);
-    silence = 1000;
-    expect(driven.expire('rest-of-silence')).toContain('send hunt.begun');
-    expect(driven.context.why).toBe('silence');
+  it('asks after a half to two thirds of the bound, drawn anew each time, and hunts after a third more: the whole at the latest', () => {
+    for (const fraction of [0, 0.5, 0.999]) {
+      const driven = atHome({ silence: () => silence, timers: quick, fraction: () => fraction });
+      const asked = quick.homeSilence * (2 / 3 - fraction / 8);
+      expect(driven.timers).toEqual(['home-quiet']);
+      silence = asked;
+      expect(driven.expire('home-quiet')).toEqual(['send home.probe', 'start rest-of-silence 500']);
+      silence = asked + 500;
+      expect(silence).toBeLessThanOrEqual(quick.homeSilence);
+      expect(driven.expire('rest-of-silence')).toContain('send hunt.begun');
+      expect(driven.context.why).toBe('silence');
+      silence = 0;
+    }
   });
 
   it('a sign of life defers the question: one timer for many messages', () => {
     const driven = quiet();
     silence = 200;
-    expect(driven.expire('half-silence')).toEqual(['start half-silence 300']);
-    silence = 500;
-    driven.expire('half-silence');
+    expect(driven.expire('home-quiet')).toEqual(['start home-quiet 706.25']);
+    silence = 906.25;
+    driven.expire('home-quiet');
     silence = 10;
-    expect(driven.expire('rest-of-silence')).toEqual(['start half-silence 490']);
+    expect(driven.expire('rest-of-silence')).toEqual(['start home-quiet 896.25']);
   });
 
-  it('any message ends a hunt for silence', () => {
+  it('any message ends a hunt for silence, and the suspicion', () => {
     const driven = quiet();
-    silence = 1000;
-    driven.expire('half-silence');
+    silence = 1500;
+    driven.expire('home-quiet');
     driven.expire('rest-of-silence');
+    expect(driven.context.suspects).toEqual([driven.context.home]);
     expect(driven.send({ type: 'home.heard', answers: 'T1-ENRPrequest' })).toContain('send home.kept');
+    expect(driven.context.suspects).toEqual([]);
   });
 
-  it('D-29: a process that has thawed asks first, and gives the whole second half for the answer', () => {
+  it('D-29: a process that has thawed asks first, and gives the whole last third for the answer', () => {
     const driven = quiet();
     silence = 60_000;
-    expect(driven.expire('half-silence')).toEqual(['send home.probe', 'start rest-of-silence 500']);
+    expect(driven.expire('home-quiet')).toEqual(['send home.probe', 'start rest-of-silence 500']);
+  });
+});
+
+describe('who accepts an association and answers nothing (RFC 5352 §3.6, §3.7)', () => {
+  const lost = (driven: Hunt): void => {
+    driven.send({ type: 'home.seek', why: 'T2-registration' });
+    driven.childDone('lookUp', driven.context.registrars);
+  };
+  const move = (driven: Hunt, to: string): void => { driven.send({ type: 'attempt.up', address: to }); };
+
+  it('SH5: the present home is tried when no other is left to try, never beside another', () => {
+    const driven = atHome({ registrars: addresses('1', '2') });
+    const home = driven.context.home as string;
+    lost(driven);
+    const [other] = started(driven) as string[];
+    expect([started(driven).length, other === home]).toEqual([1, false]);
+    driven.send({ type: 'attempt.failed', address: other as string });
+    expect(started(driven)).toEqual([home]);
+  });
+
+  it('it is tried after those that have not failed, and alone: it would win each race', () => {
+    const driven = atHome({ registrars: addresses('1', '2', '3') });
+    const mute = driven.context.home as string;
+    lost(driven);
+    const second = driven.context.attempts[0] as string;
+    move(driven, second);
+    lost(driven);
+    const [third] = started(driven) as string[];
+    expect([started(driven).length, driven.context.candidates]).toEqual([1, [mute, second]]);
+    move(driven, third as string);
+    lost(driven);
+    expect([started(driven), driven.context.candidates]).toEqual([[mute], [second, third]]); // all have: the one whose failure is longest ago
+  });
+
+  it('one that cannot even be connected to does not hide it for longer than T5', () => {
+    const driven = atHome({ registrars: addresses('1', '2', '3') });
+    const mute = driven.context.home as string;
+    lost(driven);
+    const [second, silent] = driven.context.attempts as [string, string];
+    move(driven, second);
+    lost(driven);
+    expect(started(driven)).toEqual([silent]);
+    driven.expire('T5-Serverhunt');
+    driven.childDone('lookUp', driven.context.registrars);
+    expect(started(driven)).toEqual([mute]);
+  });
+
+  it('a registrar that makes itself home is no suspect any more', () => {
+    const driven = atHome({ registrars: addresses('1', '2') });
+    const home = driven.context.home as string;
+    lost(driven);
+    driven.send({ type: 'home.adopted', address: home });
+    expect(driven.context.suspects).toEqual([]);
+  });
+
+  it('T5 is drawn a little shorter or longer: many do not try again in step', () => {
+    const spans = [0, 0.5, 1].map((fraction) => hunt({ timers: quick, fraction: () => fraction }).send({ type: 'home.seek', why: 'none' })[1]);
+    expect(spans).toEqual(['start T5-Serverhunt 450', 'start T5-Serverhunt 500', 'start T5-Serverhunt 550']);
   });
 });
 
