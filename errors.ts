@@ -61,6 +61,14 @@ export class RegistrationError extends RserpoolError {
   }
 }
 
+/** A registrar that an operator asked by ENRP (`rserpool dump`, `rserpool remove`) did not answer as it should. */
+export class RegistrarError extends RserpoolError {
+  constructor(readonly code: RegistrarErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+  }
+}
+export type RegistrarErrorCode = 'WRONG_PROTOCOL' | 'NO_ANSWER' | 'REQUEST_REFUSED' | 'INVALID_ANSWER' | 'ENDLESS_ANSWER';
+
 /** A session's or a message's failure; `outcome` says what is known of the message (D-30). */
 export class SessionError extends RserpoolError {
   readonly outcome: Outcome;
