@@ -1,5 +1,6 @@
 import { Association, enrpProtocol } from '../../actors/association.js';
-import { enrpFraming, type EnrpMessage, type EnrpMessageName, type EnrpMessageOf, type PoolElement, type ServerInformation } from '../../wire/index.js';
+import { blockSum, handleSum, PeChecksum } from '../../handlespace/checksum.js';
+import { enrpFraming, poolHandleKey, type EnrpMessage, type EnrpMessageName, type EnrpMessageOf, type PoolElement, type ServerInformation } from '../../wire/index.js';
 import type { World, WorldHost } from '../../testing/world.js';
 
 export interface PoolEntry { readonly poolHandle: Uint8Array; readonly poolElements: PoolElement[] }
@@ -10,11 +11,14 @@ export class EnrpPeer {
   readonly links = new Set<Association<EnrpMessage>>();
   /** Types it does not answer. */
   readonly deaf = new Set<EnrpMessageName>();
-  /** What it answers list and table requests with; refuses both while `isStarting`. */
+  /** What it answers list requests with; refuses lists and tables while `isStarting`. */
   list: ServerInformation[] = [];
-  pieces: (readonly PoolEntry[])[] = [[]];
   isStarting = false;
-  checksum = 0xffff;
+  /** Its table; unless set, what it has told of its own. */
+  pieces: (readonly PoolEntry[])[] | undefined;
+  /** Unless set, that of what it owns. */
+  saysChecksum: number | undefined;
+  readonly #owned = new Map<string, { readonly poolHandle: Uint8Array; readonly element: PoolElement }>();
   #piece = 0;
   #isBeating = false;
 
@@ -43,8 +47,19 @@ export class EnrpPeer {
     return { type: 'ENRP_PRESENCE', flags: { replyRequired }, sendingServer: this.id, receivingServer: 0, checksum: this.checksum, serverInformation: this.information } as EnrpMessageOf<'ENRP_PRESENCE'> & EnrpMessage;
   }
 
+  get checksum(): number {
+    const checksum = new PeChecksum();
+    for (const { poolHandle, poolElements } of this.#table.flat()) {
+      for (const { identifier, homeRegistrar } of poolElements) if (homeRegistrar === this.id) checksum.add(blockSum(handleSum(poolHandleKey(poolHandle)), identifier));
+    }
+    return this.saysChecksum ?? checksum.value;
+  }
+
   /** Over one of its links. */
-  send(message: EnrpMessage): void { [...this.links].at(-1)?.send(message); }
+  send(message: EnrpMessage): void {
+    if (message.type === 'ENRP_HANDLE_UPDATE') this.#note(message);
+    [...this.links].at(-1)?.send(message);
+  }
   sendFrame(bytes: Uint8Array): void { [...this.links].at(-1)?.sendFrame(bytes); }
   /** Sends it, and gives what came within 10 ms. */
   async ask(message: EnrpMessage): Promise<readonly EnrpMessage[]> {
@@ -85,9 +100,19 @@ export class EnrpPeer {
     }
   }
 
+  get #table(): readonly (readonly PoolEntry[])[] {
+    return this.pieces ?? [[...this.#owned.values()].map(({ poolHandle, element }) => ({ poolHandle, poolElements: [element] }))];
+  }
+
+  #note({ updateAction, poolHandle, poolElement }: EnrpMessageOf<'ENRP_HANDLE_UPDATE'>): void {
+    const key = `${poolElement.identifier} ${poolHandleKey(poolHandle)}`;
+    if (updateAction === 'ADD_PE' && poolElement.homeRegistrar === this.id) this.#owned.set(key, { poolHandle, element: poolElement });
+    else this.#owned.delete(key);
+  }
+
   #answerTable(from: Association<EnrpMessage>, servers: { readonly sendingServer: number; readonly receivingServer: number }): void {
-    const poolEntries = this.isStarting ? [] : [...(this.pieces[this.#piece] ?? [])];
-    const moreToSend = !this.isStarting && this.#piece < this.pieces.length - 1;
+    const poolEntries = this.isStarting ? [] : [...(this.#table[this.#piece] ?? [])];
+    const moreToSend = !this.isStarting && this.#piece < this.#table.length - 1;
     this.#piece = moreToSend ? this.#piece + 1 : 0;
     from.send({ type: 'ENRP_HANDLE_TABLE_RESPONSE', flags: { reject: this.isStarting, moreToSend }, ...servers, poolEntries });
   }
