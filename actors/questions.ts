@@ -2,10 +2,17 @@ import type { Clock, Milliseconds } from '../environment.js';
 import type { LoopMonitor } from '../transports/loop-monitor.js';
 import { inSlices } from './slices.js';
 
+/** Whom it concerns is asked by its process: the association it is bound to. */
+export interface Asked {
+  readonly association: { readonly peer: string } | undefined;
+}
+
 /** Keep-alives that have not been answered. All have the same time, so they are overdue in the order in which they were asked, and one timer serves all.
  *  Time in which our own loop did not run is not counted (D-29). */
-export class Questions<T> {
-  readonly #open = new Map<T, Milliseconds>();
+export class Questions<T extends Asked> {
+  readonly #open = new Map<T, Open>();
+  /** Open questions of each process. */
+  readonly #silent = new Map<string, number>();
   readonly #hearing: Hearing;
   #timer: unknown;
 
@@ -15,25 +22,39 @@ export class Questions<T> {
 
   get size(): number { return this.#open.size; }
 
-  /** More are silent than have been heard of in as much time as each of them has had. */
-  get isHearingPoor(): boolean { return this.#open.size > this.#hearing.count; }
+  /** More processes are silent than have been heard of in as much time as each of them has had. Elements do not count: a hundred of one process fall silent with it, and
+   *  one that answers for a hundred is one witness. With few there is no "most". */
+  get isHearingPoor(): boolean {
+    const heard = this.#hearing.count;
+    return this.#silent.size > heard && this.#silent.size + heard >= FEW;
+  }
 
   asked(whom: T): void {
-    this.#open.delete(whom);
-    this.#open.set(whom, this.clock.now());
+    this.forget(whom);
+    const process = processOf(whom);
+    this.#open.set(whom, { since: this.clock.now(), process });
+    this.#silent.set(process, (this.#silent.get(process) ?? 0) + 1);
     if (this.#timer === undefined) this.#arm(this.timeout);
   }
 
   heard(whom: T): void {
-    this.#open.delete(whom);
-    this.#hearing.note();
+    this.forget(whom);
+    this.#hearing.note(processOf(whom));
   }
 
-  forget(whom: T): void { this.#open.delete(whom); }
+  forget(whom: T): void {
+    const open = this.#open.get(whom);
+    if (open === undefined) return;
+    this.#open.delete(whom);
+    const left = (this.#silent.get(open.process) ?? 0) - 1;
+    if (left > 0) this.#silent.set(open.process, left);
+    else this.#silent.delete(open.process);
+  }
 
   close(): void {
     this.clock.clearTimeout(this.#timer);
     this.#open.clear();
+    this.#silent.clear();
   }
 
   /** Whoever wakes up runs his timers before he reads: the answers may be there. So what has come in is read first. */
@@ -45,7 +66,7 @@ export class Questions<T> {
   #judge(): void {
     this.#timer = undefined;
     const due: T[] = [];
-    for (const [whom, since] of this.#open) {
+    for (const [whom, { since }] of this.#open) {
       const left = this.timeout - this.monitor.activeSince(since);
       if (left > 0) {
         this.#arm(Math.max(1, left));
@@ -58,35 +79,45 @@ export class Questions<T> {
 
   /** Its question stays among the open ones while it is judged; it may be asked once more. */
   #end(whom: T): void {
-    const since = this.#open.get(whom);
-    if (since === undefined || this.monitor.activeSince(since) < this.timeout) return; // answered, or asked anew, in an earlier slice
+    const open = this.#open.get(whom);
+    if (open === undefined || this.monitor.activeSince(open.since) < this.timeout) return; // answered, or asked anew, in an earlier slice
     this.overdue(whom);
-    if (this.#open.get(whom) === since) this.#open.delete(whom);
+    if (this.#open.get(whom) === open) this.forget(whom);
   }
 }
 
-/** How many were heard of in the last span of time, in parts of it. */
+interface Open {
+  readonly since: Milliseconds;
+  readonly process: string;
+}
+
+const processOf = ({ association }: Asked): string => association?.peer ?? '';
+
+/** A registrar with fewer processes has no "most" to go by. */
+const FEW = 4;
+
+/** Who was heard of in the last span of time, the last one at the end. */
 class Hearing {
-  readonly #counts = new Array<number>(PARTS).fill(0);
-  #part = 0;
+  readonly #last = new Map<string, Milliseconds>();
 
   constructor(private readonly clock: Clock, private readonly span: Milliseconds) {}
 
   get count(): number {
-    this.#turn();
-    return this.#counts.reduce((sum, count) => sum + count, 0);
+    this.#forget();
+    return this.#last.size;
   }
 
-  note(): void {
-    this.#turn();
-    this.#counts[this.#part % PARTS] = (this.#counts[this.#part % PARTS] ?? 0) + 1;
+  note(process: string): void {
+    this.#last.delete(process);
+    this.#last.set(process, this.clock.now());
+    this.#forget();
   }
 
-  #turn(): void {
-    const part = Math.floor((this.clock.now() * PARTS) / this.span);
-    for (let gone = Math.min(part - this.#part, PARTS); gone > 0; gone--) this.#counts[(part - gone + 1) % PARTS] = 0;
-    this.#part = part;
+  #forget(): void {
+    const now = this.clock.now();
+    for (const [process, at] of this.#last) {
+      if (now - at < this.span) return;
+      this.#last.delete(process);
+    }
   }
 }
-
-const PARTS = 4;

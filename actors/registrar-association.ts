@@ -1,7 +1,9 @@
 import { TransportError } from '../errors.js';
 import type { RegisteredElement } from '../handlespace/handlespace.js';
+import { parseAddress } from '../transports/address.js';
 import { poolHandleKey, readPlainResolution, type AsapMessage, type AsapMessageOf } from '../wire/index.js';
 import { Allowance, type Association, type AssociationOwner } from './association.js';
+import { schemeOf } from './environment.js';
 import type { RegistrarCore } from './registrar-core.js';
 import type { Subscriber } from './subscriptions.js';
 
@@ -17,8 +19,13 @@ export class RegistrarAssociation implements AssociationOwner, Subscriber {
   #spoken: (() => void) | undefined;
   #stall: unknown;
 
-  /** @param number tells accusers apart. @param spoken called with its first frame, or at its end. */
-  constructor(core: RegistrarCore, readonly association: Association, readonly number: number, spoken: () => void) {
+  /** Tells accusers apart: by host. Several associations of one process, and processes of one host, see the network from the same place, so all they say is one
+   *  testimony. (Two hosts in 2^32 share a number, and count as one.) */
+  get number(): number { return this.#number ??= hashOf(parseAddress(this.association.peer, [schemeOf(this.association.peer)]).host); }
+  #number: number | undefined;
+
+  /** @param spoken called with its first frame, or at its end. */
+  constructor(core: RegistrarCore, readonly association: Association, spoken: () => void) {
     const { environment: { clock }, limits } = core;
     this.#core = core;
     this.#reports = new Allowance(clock, limits.reportsPerSecond);
@@ -84,6 +91,13 @@ export class RegistrarAssociation implements AssociationOwner, Subscriber {
     link.pause();
     this.#stall = clock.setTimeout(() => { this.association.destroy(new TransportError('QUEUE_OVERFLOW', `${link.peer} has not read for ${stalledTimeout} ms`)); }, stalledTimeout);
   }
+}
+
+/** FNV-1a. */
+function hashOf(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < text.length; index += 1) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
+  return hash >>> 0;
 }
 
 /** A second. */

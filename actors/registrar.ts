@@ -66,7 +66,6 @@ export class Registrar {
   readonly #silent = new Set<Association>();
   readonly #listeners: Listener[] = [];
   readonly #left: Promise<void>;
-  #accepted = 0;
 
   /** @internal */
   constructor(environment: ActorEnvironment, identifier: number, timers: Timers, limits: RegistrarLimits) {
@@ -132,7 +131,7 @@ export class Registrar {
   }
 
   #accept(association: Association): RegistrarAssociation {
-    const owner = new RegistrarAssociation(this.#core, association, ++this.#accepted, () => { this.#silent.delete(association); });
+    const owner = new RegistrarAssociation(this.#core, association, () => { this.#silent.delete(association); });
     this.#core.enter(owner);
     this.#silent.add(association);
     if (this.#silent.size > this.#core.limits.silentAssociations) this.#endSilent();
