@@ -4,8 +4,10 @@ import { Command, CommanderError } from 'commander';
 import { decodeCommand } from './decode.js';
 import { demoCommand } from './demo/demo.js';
 import { diagramCommand } from './diagram.js';
+import { dumpCommand } from './dump.js';
 import { failWith } from './fail.js';
 import { registrarCommand } from './registrar.js';
+import { removeCommand } from './remove.js';
 import { serveCommand } from './serve.js';
 import { terminalCommand } from './terminal.js';
 
@@ -16,7 +18,8 @@ const program = new Command('rserpool')
   .version(version)
   .helpCommand(false)
   .showHelpAfterError('(--help says more)');
-for (const command of [registrarCommand(), serveCommand(), terminalCommand(), demoCommand(), diagramCommand(), decodeCommand()]) {
+const commands = [registrarCommand(), serveCommand(), terminalCommand(), dumpCommand(), removeCommand(), demoCommand(), diagramCommand(), decodeCommand()];
+for (const command of commands) {
   program.addCommand(command.copyInheritedSettings(program));
 }
 for (const command of [program, ...program.commands]) command.exitOverride();

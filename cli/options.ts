@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from 'commander';
-import type { Policy } from '../wire/index.js';
+import { poolHandleKey, poolHandleText, type Policy } from '../wire/index.js';
 import { policies } from '../wire/policies.js';
 
 /** Parsers of the flags' values. What commander reports of an InvalidArgumentError is one line that names the flag. */
@@ -9,6 +9,20 @@ export function identifier(text: string): number {
   if (!/^[0-9a-f]{1,8}$/i.test(digits) || Number.parseInt(digits, 16) === 0) throw new InvalidArgumentError('A 32-bit identifier in hexadecimal is wanted, like 0x2a; not 0.');
   return Number.parseInt(digits, 16);
 }
+
+/** Of a pool element, as an operator copies it from wherever: `0x2a`, or 42. */
+export function peIdentifier(text: string): number {
+  const id = /^(0x[0-9a-f]{1,8}|\d{1,10})$/i.test(text) ? Number(text) : 0;
+  if (id < 1 || id > 0xffff_ffff) throw new InvalidArgumentError('A 32-bit identifier is wanted, hexadecimal like 0x2a or decimal like 42; not 0.');
+  return id;
+}
+
+/** A pool handle as `dump` shows it: text, or hexadecimal where the bytes are none. */
+export function handle(text: string): string | Uint8Array {
+  const bytes = /^0x(?:[0-9a-f]{2})+$/i.test(text) ? Buffer.from(text.slice(2), 'hex') : undefined;
+  return bytes !== undefined && poolHandleText(poolHandleKey(bytes)) === text.toLowerCase() ? bytes : text;
+}
+
 export const hex = (id: number): string => `0x${id.toString(16).padStart(8, '0')}`;
 
 export function url(text: string): string {
