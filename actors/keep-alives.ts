@@ -4,10 +4,10 @@ import type { RegisteredElement } from '../handlespace/handlespace.js';
 import { keepAliveMachine, type KeepAliveEvent, type KeepAliveInput, type RemovalReason } from '../machines/keep-alive.js';
 import type { Timers } from '../machines/timers.js';
 import { LoopMonitor } from '../transports/loop-monitor.js';
-import { poolHandleKey, type AsapMessage, type AsapMessageOf, type ControlTransport, type PoolElement, type TransportParameter } from '../wire/index.js';
-import { Allowance, type Association } from './association.js';
+import { decodePoolElement, type AsapMessage, type ControlTransport, type PoolElement, type TransportParameter } from '../wire/index.js';
+import { Allowance, type Association, type AssociationOwner } from './association.js';
 import type { ActorEnvironment } from './environment.js';
-import { isAt, Probes, type Probed } from './probes.js';
+import { isAt, Probes, type Probe, type Probed } from './probes.js';
 import { Questions } from './questions.js';
 import { inSlices } from './slices.js';
 
@@ -16,6 +16,8 @@ export interface KeepAlivesOwner {
   readonly timers: Timers;
   readonly identifier: number;
   removed(watched: Watched, reason: RemovalReason): void;
+  /** The registrar's end of an association that it has made itself. */
+  probing(association: Association): AssociationOwner;
 }
 
 /** The keep-alive charts of all owned pool elements, and the one schedule that makes them look (RFC 5352 §3.4, §3.5). */
@@ -27,7 +29,7 @@ export class KeepAlives {
   readonly #questions: Questions<Watched>;
   readonly #warnings: Allowance;
   /** The same for all. */
-  readonly #input: KeepAliveInput;
+  readonly #registrar: KeepAliveInput['registrar'];
   #sweep: IterableIterator<Watched> | undefined;
   #timer: unknown;
   #isClosed = false;
@@ -36,10 +38,10 @@ export class KeepAlives {
     const { environment, environment: { clock }, timers: { keepAliveTimeout, maxBadPeReport } } = owner;
     this.#owner = owner;
     this.#monitor = new LoopMonitor({ clock });
-    this.#probes = new Probes(environment, keepAliveTimeout);
+    this.#probes = new Probes(environment, keepAliveTimeout, (association) => owner.probing(association));
     this.#questions = new Questions(clock, this.#monitor, keepAliveTimeout, ({ actor }) => { actor.send(OVERDUE); });
     this.#warnings = new Allowance(clock, 1);
-    this.#input = { maxBadPeReport, suspectsItself: () => this.#suspectsItself() };
+    this.#registrar = { maxBadPeReport, suspectsItself: () => this.#suspectsItself() };
     this.#arm();
   }
 
@@ -49,21 +51,34 @@ export class KeepAlives {
   /** A registration was accepted: watches the element from now on, or knows that it lives. Bound to the association it came by (X-31). */
   registered(element: RegisteredElement, association: Association, { asapTransport, userTransport }: PoolElement): Watched {
     const known = this.#watched.get(element);
-    const watched = known ?? this.#watch(element);
+    const watched = known ?? this.#watch(element, false);
     this.#bind(watched, association);
-    watched.asapTransport = asapTransport;
-    watched.userTransport = userTransport;
-    watched.expires = this.#monitor.activeNow() + element.life;
-    watched.nextCheck = this.#owner.environment.clock.now() + this.#period();
+    this.#renew(watched, asapTransport, userTransport);
     this.#questions.heard(watched);
     known?.actor.send(REGISTRATION);
     return watched;
   }
 
-  /** It has answered over the association that it is bound to. */
-  acknowledged(watched: Watched): void {
+  /** It is another's no longer: watches it, and asks it to adopt this registrar. Its life begins anew (X-46). */
+  claimed(element: RegisteredElement): void {
+    if (this.#watched.has(element)) return;
+    const { asapTransport, userTransport } = decodePoolElement(element.encoded);
+    const watched = this.#prepare(element, true);
+    this.#renew(watched, asapTransport, userTransport);
+    watched.actor.start();
+  }
+
+  /** It has answered: over the association that it is bound to, or the one that this registrar made to it, which it is bound to from now on (X-31, X-38).
+   *  @returns whether that counts. */
+  acknowledged(watched: Watched, association: Association): boolean {
+    const isProbe = watched.probe?.association === association;
+    if (watched.association !== association && !isProbe) return false;
+    watched.association = association;
+    if (isProbe && watched.isClaimed && watched.probe !== undefined) watched.probe.isAdopted = true;
+    watched.isClaimed = false;
     this.#questions.heard(watched);
     watched.actor.send(ACKNOWLEDGEMENT);
+    return true;
   }
 
   send(watched: Watched, event: KeepAliveEvent): void { watched.actor.send(event); }
@@ -80,7 +95,7 @@ export class KeepAlives {
   forget(element: RegisteredElement): void {
     const watched = this.#watched.get(element);
     if (watched === undefined || !this.#drop(watched)) return;
-    if (watched.isProbed) this.#probes.release(watched);
+    this.#release(watched);
     watched.actor.stop();
   }
 
@@ -95,10 +110,23 @@ export class KeepAlives {
     this.#probes.close();
   }
 
-  #watch(element: RegisteredElement): Watched {
+  #watch(element: RegisteredElement, isClaimed: boolean): Watched {
+    const watched = this.#prepare(element, isClaimed);
+    watched.actor.start();
+    return watched;
+  }
+
+  #renew(watched: Watched, asapTransport: ControlTransport | undefined, userTransport: TransportParameter): void {
+    watched.asapTransport = asapTransport;
+    watched.userTransport = userTransport;
+    watched.expires = this.#monitor.activeNow() + watched.element.life;
+    watched.nextCheck = this.#owner.environment.clock.now() + this.#period();
+  }
+
+  #prepare(element: RegisteredElement, isClaimed: boolean): Watched {
     const { clock, logger } = this.#owner.environment;
-    const actor = createActor(keepAliveMachine, { clock, input: this.#input });
-    const watched = new Watched(this, element, actor);
+    const actor = createActor(keepAliveMachine, { clock, input: { registrar: this.#registrar, isClaimed } });
+    const watched = new Watched(element, actor, isClaimed);
     actor.on('*', (order) => {
       if (order.type === 'order.probe') this.#probe(watched);
       else this.#remove(watched, order.reason);
@@ -106,14 +134,13 @@ export class KeepAlives {
     // Never lost: without its chart nobody would remove it.
     actor.subscribe({ error: (error) => { logger.error({ err: error }, 'a keep-alive failed'); this.#remove(watched, 'unanswered'); } });
     this.#watched.set(element, watched);
-    actor.start();
     return watched;
   }
 
   #remove(watched: Watched, reason: RemovalReason): void {
     if (!this.#drop(watched)) return;
     this.#owner.removed(watched, reason);
-    if (watched.isProbed) this.#probes.release(watched); // after what it was still told there
+    this.#release(watched); // after what it was still told there
   }
 
   #drop(watched: Watched): boolean {
@@ -123,27 +150,34 @@ export class KeepAlives {
   }
 
   #bind(watched: Watched, association: Association): void {
-    if (watched.isProbed && watched.association !== association) {
-      watched.isProbed = false;
-      this.#probes.release(watched);
-    }
+    if (watched.probe?.association !== association) this.#release(watched);
     watched.association = association;
+    watched.isClaimed = false;
+  }
+
+  #release(watched: Watched): void {
+    const { probe } = watched;
+    watched.probe = undefined;
+    if (probe !== undefined) this.#probes.release(probe, watched);
   }
 
   // ---- asking
 
   #probe(watched: Watched): void {
-    const { association, element, asapTransport } = watched;
-    const message = this.#keepAlive(element);
+    const { association, asapTransport, isClaimed } = watched;
     this.#questions.asked(watched);
-    if (association !== undefined && !association.isDown) association.send(message);
-    else if (association !== undefined && isAt(asapTransport, association.peer)) watched.isProbed = this.#probes.ask(asapTransport, message, watched);
+    if (association !== undefined && !association.isDown) association.send(this.#keepAlive(watched));
+    // Where a PE of another registrar listens, that registrar has said: only the elements' own claims are checked.
+    else if (asapTransport?.transport === 'tcp' && (isClaimed || (association !== undefined && isAt(asapTransport, association.peer)))) watched.probe = this.#probes.ask(asapTransport, this.#keepAlive(watched), watched);
     // Else it has until the time-out to come back by itself.
   }
 
   /** With the PE identifier, as RSPLIB does: the handle alone is ambiguous for two elements of one pool on one association (X-29). */
-  #keepAlive({ pool, identifier }: RegisteredElement): AsapMessage {
-    return { type: 'ASAP_ENDPOINT_KEEP_ALIVE', flags: { home: false }, serverIdentifier: this.#owner.identifier, poolHandle: pool.handle, peIdentifier: identifier };
+  #keepAlive({ element: { pool, identifier, generation }, isClaimed }: Watched): AsapMessage {
+    return {
+      type: 'ASAP_ENDPOINT_KEEP_ALIVE', flags: { home: isClaimed }, serverIdentifier: this.#owner.identifier, poolHandle: pool.handle, peIdentifier: identifier,
+      generation: isClaimed ? generation : undefined,
+    };
   }
 
   #suspectsItself(): boolean {
@@ -190,35 +224,24 @@ export class KeepAlives {
     const { timers, environment } = this.#owner;
     return Math.max(timers.keepAlivePeriod, (this.#watched.size * 1000) / timers.keepAliveRate) * (0.5 + environment.random.fraction());
   }
-
-  /** Of one that was asked at its own ASAP listener: bound to the association that it answered on (X-31, X-38). */
-  answered(watched: Watched, association: Association): void {
-    watched.association = association;
-    this.acknowledged(watched);
-  }
 }
 
 /** A pool element that this registrar owns: its chart, and the association that it is bound to. */
 export class Watched implements Probed {
   association: Association | undefined;
+  /** That this registrar has made to it. */
+  probe: Probe | undefined;
   /** Where its own ASAP listener is, if it said so (RFC 5354 §3.10). */
   asapTransport: ControlTransport | undefined;
   userTransport: TransportParameter | undefined;
   /** In time in which this registrar ran. */
   expires: Milliseconds = Infinity;
   nextCheck: Milliseconds = 0;
-  isProbed = false;
 
-  constructor(private readonly keepAlives: KeepAlives, readonly element: RegisteredElement, readonly actor: Actor<typeof keepAliveMachine>) {}
-
-  acknowledged(association: Association, { poolHandle, peIdentifier }: AsapMessageOf<'ASAP_ENDPOINT_KEEP_ALIVE_ACK'>): boolean {
-    if (peIdentifier !== this.element.identifier || poolHandleKey(poolHandle) !== this.element.pool.key) return false;
-    this.keepAlives.answered(this, association);
-    return true;
-  }
+  /** @param isClaimed taken over, and has not acknowledged that yet. */
+  constructor(readonly element: RegisteredElement, readonly actor: Actor<typeof keepAliveMachine>, public isClaimed: boolean) {}
 
   failed(): void { this.actor.send(PROBE_FAILED); }
-  lost(association: Association): void { if (this.association === association) this.actor.send(ASSOCIATION_LOST); }
 }
 
 const TICK: Milliseconds = 50;

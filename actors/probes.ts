@@ -1,76 +1,112 @@
 import type { Milliseconds } from '../environment.js';
+import type { TransportError } from '../errors.js';
 import { formatAddress, parseAddress } from '../transports/address.js';
-import type { AsapMessage, AsapMessageOf, ControlTransport } from '../wire/index.js';
-import { Association } from './association.js';
+import type { AsapMessage, ControlTransport } from '../wire/index.js';
+import { Association, type AssociationOwner } from './association.js';
 import type { ActorEnvironment } from './environment.js';
 
 /** Who is asked over a probe. */
 export interface Probed {
-  /** @returns whether the acknowledgement is its own. */
-  acknowledged(association: Association, message: AsapMessageOf<'ASAP_ENDPOINT_KEEP_ALIVE_ACK'>): boolean;
   /** Nobody listens there. */
   failed(): void;
-  /** It had answered, and is gone now. */
-  lost(association: Association): void;
 }
 
-/** Associations that a registrar makes by itself, to the ASAP listeners of pool elements whose own are gone (RFC 5352 §3.5, X-38). One an address. */
+/** Associations that a registrar makes by itself, to the ASAP listeners of pool elements: of those whose own are gone (RFC 5352 §3.5, X-38), and of those that it
+ *  takes over (RFC 5353 §3.5.2). One an address; so many are being made at once, the others wait their turn. */
 export class Probes {
-  readonly #dials = new Map<string, Dial>();
+  readonly #dials = new Map<string, Probe>();
+  readonly #waiting: Probe[] = [];
+  #connecting = 0;
+  #isClosed = false;
 
-  constructor(private readonly environment: ActorEnvironment, private readonly connectTimeout: Milliseconds) {}
+  /** @param own the registrar's end of such an association: what comes over it is treated as what comes over any other. */
+  constructor(private readonly environment: ActorEnvironment, private readonly connectTimeout: Milliseconds, private readonly own: (association: Association) => AssociationOwner) {}
 
   get size(): number { return this.#dials.size; }
 
-  /** @returns false when no more probes are made at the moment: who asked waits for the time-out. */
-  ask(transport: ControlTransport, message: AsapMessage, probed: Probed): boolean {
-    const address = formatAddress('tcp', transport.addresses[0] ?? '', transport.port);
+  ask(transport: ControlTransport, message: AsapMessage, probed: Probed): Probe {
+    const address = formatAddress(transport.transport, transport.addresses[0] ?? '', transport.port);
     const dial = this.#dials.get(address) ?? this.#dial(address);
-    dial?.asked.add(probed);
-    dial?.association.send(message);
-    return dial !== undefined;
+    dial.asked.set(probed, message);
+    if (dial.isUp) dial.association?.send(message);
+    return dial;
   }
 
   /** It has come back by another way, or is gone: the association ends with the last who needs it. */
-  release(probed: Probed): void {
-    for (const dial of this.#dials.values()) {
-      if (dial.asked.delete(probed) && dial.asked.size === 0) dial.association.close();
-    }
+  release(probe: Probe, probed: Probed): void {
+    if (!probe.asked.delete(probed) || probe.asked.size > 0 || probe.isAdopted || probe.association === undefined) return;
+    this.#forget(probe); // who is asked there again meanwhile needs another: this one is closing
+    probe.association.close();
   }
 
   close(): void {
-    for (const { association, asked } of this.#dials.values()) {
-      asked.clear();
-      association.destroy('LINK_CLOSED');
+    this.#isClosed = true;
+    this.#waiting.length = 0;
+    for (const dial of this.#dials.values()) {
+      dial.asked.clear();
+      dial.association?.destroy('LINK_CLOSED');
     }
   }
 
-  #dial(address: string): Dial | undefined {
-    if (this.#dials.size >= MOST_AT_ONCE) return undefined;
-    const asked = new Set<Probed>();
-    const answered = new Set<Probed>();
-    const association = Association.connect(this.environment.transports('tcp'), address, (dialled) => ({
-      message: (message) => {
-        if (message.type !== 'ASAP_ENDPOINT_KEEP_ALIVE_ACK') return;
-        for (const probed of asked) if (probed.acknowledged(dialled, message)) answered.add(probed);
-      },
-      down: (reason) => {
-        this.#dials.delete(address);
-        for (const probed of asked) {
-          if (answered.has(probed)) probed.lost(dialled);
-          else if (reason.code === 'CONNECT_FAILED') probed.failed();
-        }
-      },
-    }), { ...this.environment, connectTimeout: this.connectTimeout, maxQueued: MOST_QUEUED });
-    const dial = { association, asked };
+  #dial(address: string): Probe {
+    const dial: Probe = { address, asked: new Map(), association: undefined, isUp: false, isAdopted: false };
     this.#dials.set(address, dial);
+    this.#waiting.push(dial);
+    this.environment.clock.defer(() => { this.#connectNext(); });
     return dial;
+  }
+
+  #connectNext(): void {
+    while (!this.#isClosed && this.#connecting < MOST_AT_ONCE) {
+      const dial = this.#waiting.shift();
+      if (dial === undefined) return;
+      if (dial.asked.size === 0) this.#dials.delete(dial.address);
+      else this.#connect(dial);
+    }
+  }
+
+  #connect(dial: Probe): void {
+    this.#connecting++;
+    Association.connect(this.environment.transports('tcp'), dial.address, (association) => {
+      dial.association = association;
+      const owner = this.own(association);
+      return {
+        up: () => {
+          this.#connecting--;
+          dial.isUp = true;
+          for (const message of dial.asked.values()) association.send(message);
+          this.#connectNext();
+        },
+        message: (message) => { owner.message(message); },
+        frame: (bytes, start, end) => owner.frame?.(bytes, start, end) ?? false,
+        drain: () => { owner.drain?.(); },
+        down: (reason) => { this.#ended(dial, owner, reason); },
+      };
+    }, { ...this.environment, connectTimeout: this.connectTimeout, maxQueued: MOST_QUEUED });
+  }
+
+  #ended(dial: Probe, owner: AssociationOwner, reason: TransportError): void {
+    if (!dial.isUp) this.#connecting--;
+    this.#forget(dial);
+    owner.down(reason);
+    if (reason.code === 'CONNECT_FAILED') for (const probed of [...dial.asked.keys()]) probed.failed();
+    this.#connectNext();
+  }
+
+  #forget(dial: Probe): void {
+    if (this.#dials.get(dial.address) === dial) this.#dials.delete(dial.address);
   }
 }
 
-interface Dial {
-  readonly association: Association;
-  readonly asked: Set<Probed>;
+/** An association on its way, or made, to one pool element's listener. */
+export interface Probe {
+  readonly address: string;
+  /** Who is asked there, and what was asked last. */
+  readonly asked: Map<Probed, AsapMessage>;
+  association: Association | undefined;
+  isUp: boolean;
+  /** A pool element has taken this registrar for its home over it: it stays, for all that its process has to say. */
+  isAdopted: boolean;
 }
 
 /** A pool element names the address itself, so only where it came from is tried: nobody has a registrar knock at the doors of others (RFC 5355 §2.13). */
@@ -83,5 +119,6 @@ export function isAt(transport: ControlTransport | undefined, peer: string): tra
 /** An IPv4 address as an IPv6 socket sees it. */
 const plain = (address: string): string => address.replace(/^::ffff:(?=\d+\.)/i, '');
 
+/** Associations being made. */
 const MOST_AT_ONCE = 256;
-const MOST_QUEUED = 64 * 1024;
+const MOST_QUEUED = 1024 * 1024;

@@ -3,19 +3,35 @@ import { Handlespace, type Pool, type RegisteredElement } from '../handlespace/h
 import type { RemovalReason } from '../machines/keep-alive.js';
 import type { Timers } from '../machines/timers.js';
 import { parseAddress } from '../transports/address.js';
-import { encodeAsap, poolHandleFromKey, poolHandleKey, poolHandleText, type AsapMessageOf, type Cause, type ControlTransport, type Generation, type PoolElement } from '../wire/index.js';
+import { decodePoolElement, encodeAsap, poolHandleFromKey, poolHandleKey, poolHandleText, type AsapMessageOf, type Cause, type ControlTransport, type Generation, type PoolElement } from '../wire/index.js';
 import { inconsistency, invalidity } from './admission.js';
 import type { Association } from './association.js';
 import { schemeOf, type ActorEnvironment } from './environment.js';
 import { KeepAlives, type KeepAlivesOwner, type Watched } from './keep-alives.js';
-import type { RegistrarAssociation } from './registrar-association.js';
+import { RegistrarAssociation } from './registrar-association.js';
 import type { RegistrarLimits } from './registrar-limits.js';
 import { Subscriptions } from './subscriptions.js';
 
+/** `home`: its home registrar, another one, says so. */
+export type Removed = RemovalReason | 'home';
+
 export interface RegistrarCoreOwner {
   registered(poolKey: string, peIdentifier: number): void;
-  removed(poolKey: string, peIdentifier: number, reason: RemovalReason): void;
+  removed(poolKey: string, peIdentifier: number, reason: Removed): void;
 }
+
+/** The other registrars, as far as they are told what happens to the pool elements of this one (RFC 5353 §3.3). */
+export interface Replicas {
+  changed(element: RegisteredElement): void;
+  removed(element: RegisteredElement): void;
+  /** A pool element of another registrar is said to be unreachable (X-14). */
+  reported(element: RegisteredElement): void;
+  /** Whether that registrar is there. */
+  isActive(registrar: number): boolean;
+}
+
+/** Of a registrar that is alone. */
+const nobodyElse: Replicas = { changed: () => undefined, removed: () => undefined, reported: () => undefined, isActive: () => false };
 
 /** What a registrar does with each message: registrations, resolutions, reports (RFC 5352 §3). Plain calls; charts are behind `KeepAlives`. */
 export class RegistrarCore implements KeepAlivesOwner {
@@ -25,9 +41,11 @@ export class RegistrarCore implements KeepAlivesOwner {
   readonly #subscriptions: Subscriptions<RegistrarAssociation>;
   /** Registrations under an identifier whose present holder is being asked (X-15). */
   readonly #claims = new Map<RegisteredElement, Claim>();
+  replicas: Replicas = nobodyElse;
   #isClosed = false;
 
-  constructor(readonly identifier: number, readonly environment: ActorEnvironment, readonly timers: Timers, readonly limits: RegistrarLimits, private readonly owner: RegistrarCoreOwner) {
+  /** @param identifier changes while it has not begun to serve, if another has the same (X-49). */
+  constructor(public identifier: number, readonly environment: ActorEnvironment, readonly timers: Timers, readonly limits: RegistrarLimits, private readonly owner: RegistrarCoreOwner) {
     this.handlespace = new Handlespace({ random: environment.random, items: limits.elementsPerAnswer });
     this.#keepAlives = new KeepAlives(this);
     this.#subscriptions = new Subscriptions(environment.clock, (subscriber, poolKey) => { this.#push(subscriber, poolKey); });
@@ -37,7 +55,15 @@ export class RegistrarCore implements KeepAlivesOwner {
   readonly openKeepAlives = (): (() => void) => () => { this.#keepAlives.close(); };
 
   get associations(): number { return this.#associations.size; }
-  enter(association: RegistrarAssociation): void { this.#associations.set(association.association, association); }
+
+  /** The registrar's end of an association. @param spoken called with its first frame, or at its end. */
+  enter(association: Association, spoken: () => void = () => undefined): RegistrarAssociation {
+    const entered = new RegistrarAssociation(this, association, spoken);
+    this.#associations.set(association, entered);
+    return entered;
+  }
+
+  probing(association: Association): RegistrarAssociation { return this.enter(association); }
 
   /** Ends all associations, once what is queued is written. */
   close(): void {
@@ -56,19 +82,23 @@ export class RegistrarCore implements KeepAlivesOwner {
     const refusal = this.#refusal(by, key, poolElement, known);
     if (refusal !== undefined) return this.#reject(by, message, refusal);
     if (holder !== undefined && isHeldByAnother(holder, by) && !isSameElement(holder, by, poolElement)) return this.#claim(holder, { by, message });
+    if (known !== undefined && this.#isAnothers(known, by, poolElement)) return this.#reject(by, message, { cause: 'non-unique-pe-identifier' });
     if (known !== undefined) this.#rejectClaim(known);
     this.#accept(by, key, poolElement, known);
   }
 
   #accept(by: RegistrarAssociation, key: string, poolElement: PoolElement, known: RegisteredElement | undefined): void {
     const generation = this.#generationOf(by, poolElement, known);
-    const before = known?.encoded;
+    const before = known?.encoded; // which has its home, too
     if (known !== undefined && inconsistency(known.pool, poolElement) !== undefined) this.#dissolve(known);
     const element = this.handlespace.put(key, { ...poolElement, homeRegistrar: this.identifier, generation, asapTransport: poolElement.asapTransport ?? observed(by.association) });
     this.#bind(element, by);
     this.#keepAlives.registered(element, by.association, poolElement);
     by.association.send({ type: 'ASAP_REGISTRATION_RESPONSE', flags: { reject: false }, poolHandle: element.pool.handle, peIdentifier: element.identifier, generation });
-    if (element.encoded !== before) this.#subscriptions.changed(key); // most registrations are renewals, and say nothing new
+    if (element.encoded !== before) { // most registrations are renewals, and say nothing new
+      this.#subscriptions.changed(key);
+      this.replicas.changed(element);
+    }
     if (known === undefined) this.owner.registered(key, element.identifier);
   }
 
@@ -83,8 +113,7 @@ export class RegistrarCore implements KeepAlivesOwner {
     const isAlone = known !== undefined && pool?.size === 1; // it may change all of its pool: rule 3 guards the others
     const cause = invalidity(element) ?? (pool && !isAlone ? inconsistency(pool, element) : undefined);
     if (cause !== undefined || known !== undefined) return cause;
-    const isFull = pool === undefined ? handlespace.poolCount >= limits.pools : pool.size >= limits.elementsPerPool;
-    return isFull || by.elements.size >= limits.registrationsPerAssociation ? { cause: 'lack-of-resources' } : undefined;
+    return !this.#hasRoom(key) || by.elements.size >= limits.registrationsPerAssociation ? { cause: 'lack-of-resources' } : undefined;
   }
 
   /** The only one of its pool makes another pool of it. */
@@ -93,6 +122,14 @@ export class RegistrarCore implements KeepAlivesOwner {
     if (association !== undefined) this.#associations.get(association)?.elements.delete(element);
     this.handlespace.remove(element);
     this.#keepAlives.forget(element);
+    this.replicas.removed(element);
+  }
+
+  /** X-15 where the home is another registrar: an element that changes its home comes from where it was, or listens where it listened. */
+  #isAnothers({ home, encoded }: RegisteredElement, by: RegistrarAssociation, element: PoolElement): boolean {
+    if (home === this.identifier || !this.replicas.isActive(home)) return false;
+    const known = decodePoolElement(encoded);
+    return !isSameTransport(known.userTransport, element.userTransport) && !isFrom(known, by.association);
   }
 
   /** X-15: who holds the identifier over another association that seems to be up is asked. If it answers, the claim is another's: 0x4. If its association
@@ -139,8 +176,14 @@ export class RegistrarCore implements KeepAlivesOwner {
       return;
     }
     // A late removal never deletes a newer registration.
-    const isLate = generation !== undefined && element?.generation !== undefined && element.generation.generation > generation.generation;
+    const isLate = generation !== undefined && element?.generation !== undefined && element.generation.generation - element.takeovers > generation.generation;
     if (watched !== undefined && !isLate) this.#keepAlives.send(watched, { type: 'ASAP_DEREGISTRATION' });
+    // It has lost its home and leaves before it is taken over: who grants that becomes its home for a moment, so that the others believe it.
+    else if (element !== undefined && !isLate && isFrom(decodePoolElement(element.encoded), by.association)) {
+      this.handlespace.rehome(element, this.identifier);
+      this.replicas.changed(element);
+      this.#remove(element, 'deregistered');
+    }
     by.association.send(answer); // §3.2: granted also where nothing is known of it
   }
 
@@ -187,8 +230,8 @@ export class RegistrarCore implements KeepAlivesOwner {
   acknowledged(by: RegistrarAssociation, { poolHandle, peIdentifier }: AsapMessageOf<'ASAP_ENDPOINT_KEEP_ALIVE_ACK'>): void {
     const element = this.handlespace.find(poolHandleKey(poolHandle), peIdentifier);
     const watched = element && this.#keepAlives.get(element);
-    if (element === undefined || watched?.association !== by.association) return;
-    this.#keepAlives.acknowledged(watched);
+    if (element === undefined || watched === undefined || !this.#keepAlives.acknowledged(watched, by.association)) return;
+    by.elements.add(element);
     this.#rejectClaim(element);
   }
 
@@ -196,20 +239,89 @@ export class RegistrarCore implements KeepAlivesOwner {
     const element = this.handlespace.find(poolHandleKey(poolHandle), peIdentifier);
     const watched = element && this.#keepAlives.get(element);
     if (watched !== undefined) this.#keepAlives.send(watched, { type: 'ASAP_ENDPOINT_UNREACHABLE', reporter: by.number });
+    else if (element !== undefined) this.replicas.reported(element);
   }
 
   removed({ element, association }: Watched, reason: RemovalReason): void {
     const { pool: { key }, identifier, generation } = element;
-    this.handlespace.remove(element);
     if (association !== undefined) this.#associations.get(association)?.elements.delete(element);
     if (reason !== 'deregistered') {
       this.environment.logger.info({ pool: poolHandleText(key), peIdentifier: identifier, peer: association?.peer, reason }, 'a pool element is removed');
       // §2.2.4: told also when it did not ask; so one that was frozen learns at once that it has to register anew.
       association?.send({ type: 'ASAP_DEREGISTRATION_RESPONSE', poolHandle: poolHandleFromKey(key), peIdentifier: identifier, generation });
     }
-    this.#subscriptions.changed(key);
-    this.owner.removed(key, identifier, reason);
+    this.#remove(element, reason);
     this.#grantClaim(element);
+  }
+
+  #remove(element: RegisteredElement, reason: Removed): void {
+    const { pool: { key }, identifier } = element;
+    if (!this.handlespace.remove(element)) return;
+    this.#subscriptions.changed(key);
+    if (element.home === this.identifier) this.replicas.removed(element);
+    this.owner.removed(key, identifier, reason);
+  }
+
+  // ---- what other registrars say, RFC 5353 §3.3, §3.5
+
+  /** A pool element of another registrar is new, has changed, or has moved there. */
+  replicated(key: string, poolElement: PoolElement): RegisteredElement | undefined {
+    const known = this.handlespace.find(key, poolElement.identifier);
+    if (known === undefined && !this.#hasRoom(key)) return undefined;
+    if (known?.home === this.identifier) this.#disown(known);
+    // The only one of its pool makes another pool of it, at its home and here.
+    const isOther = known !== undefined && known.pool.size === 1 && inconsistency(known.pool, poolElement) !== undefined;
+    if (isOther) this.handlespace.remove(known);
+    const before = isOther ? undefined : known?.encoded;
+    const element = this.handlespace.put(key, poolElement);
+    if (poolElement.generation !== undefined) this.handlespace.noteGeneration(poolElement.generation);
+    if (element.encoded !== before) this.#subscriptions.changed(key);
+    if (known === undefined) this.owner.registered(key, element.identifier);
+    return element;
+  }
+
+  /** Its home has removed it. */
+  unreplicated(element: RegisteredElement): void { this.#remove(element, 'home'); }
+
+  /** Takes over another registrar's pool element, or again its own of a former life: asks it to adopt this one (§3.5.2). */
+  claim(element: RegisteredElement): void {
+    this.handlespace.rehome(element, this.identifier);
+    this.#keepAlives.claimed(element);
+  }
+
+  /** Another registrar has taken it over. */
+  yield(element: RegisteredElement, home: number): void {
+    if (element.home === this.identifier) this.#disown(element);
+    this.handlespace.rehome(element, home);
+  }
+
+  /** An operator, or another registrar, wants it removed; alive it may come back. @returns false where this is not its home. */
+  dismiss({ pool: { key }, identifier }: RegisteredElement): boolean {
+    const element = this.handlespace.find(key, identifier);
+    const watched = element && this.#keepAlives.get(element);
+    if (watched === undefined) return false;
+    this.#keepAlives.send(watched, { type: 'dismiss' });
+    return true;
+  }
+
+  /** Passed on by another registrar, which stands for all who reported there. */
+  accused(element: RegisteredElement, accuser: number): void {
+    const watched = this.#keepAlives.get(element);
+    if (watched !== undefined) this.#keepAlives.send(watched, { type: 'ASAP_ENDPOINT_UNREACHABLE', reporter: -accuser });
+  }
+
+  /** The element is told: if it still takes this registrar for its home it registers anew, and that word will be the newest. Nobody can talk it away. */
+  #disown(element: RegisteredElement): void {
+    const association = this.#keepAlives.get(element)?.association;
+    this.#keepAlives.forget(element);
+    if (association === undefined) return;
+    this.#associations.get(association)?.elements.delete(element);
+    association.send({ type: 'ASAP_DEREGISTRATION_RESPONSE', poolHandle: element.pool.handle, peIdentifier: element.identifier, generation: element.generation });
+  }
+
+  #hasRoom(key: string): boolean {
+    const pool = this.handlespace.pool(key);
+    return pool === undefined ? this.handlespace.poolCount < this.limits.pools : pool.size < this.limits.elementsPerPool;
   }
 
   associationDown(by: RegistrarAssociation, reason: TransportError): void {
@@ -236,7 +348,15 @@ const isHeldByAnother = ({ association }: Watched, by: RegistrarAssociation): bo
 /** X-15: who comes from the same host with the same user transport is the same element, back over another association; nobody else could listen there.
  *  There is no better identity without TLS. */
 const isSameElement = ({ association, userTransport }: Watched, by: RegistrarAssociation, element: PoolElement): boolean =>
-  association !== undefined && hostOf(association) === hostOf(by.association) && JSON.stringify(userTransport) === JSON.stringify(element.userTransport);
+  association !== undefined && hostOf(association) === hostOf(by.association) && userTransport !== undefined && isSameTransport(userTransport, element.userTransport);
+
+const isSameTransport = (a: PoolElement['userTransport'], b: PoolElement['userTransport']): boolean => JSON.stringify(a) === JSON.stringify(b);
+
+/** It comes from one of the hosts that the element's transports name. */
+function isFrom({ userTransport, asapTransport }: PoolElement, association: Association): boolean {
+  const named = [userTransport, asapTransport].flatMap((transport) => (transport !== undefined && 'addresses' in transport ? transport.addresses : []));
+  return named.includes(hostOf(association).replace(/^::ffff:(?=\d+\.)/i, ''));
+}
 
 const hostOf = ({ peer }: Association): string => parseAddress(peer, [schemeOf(peer)]).host;
 const newest = (a: Generation | undefined, b: Generation | undefined): Generation | undefined => (a && b ? (a.generation > b.generation ? a : b) : (a ?? b));

@@ -1,17 +1,15 @@
 import { createActor, type Actor } from 'xstate';
 import type { Logger } from '../environment.js';
 import { TransportError } from '../errors.js';
-import type { RemovalReason } from '../machines/keep-alive.js';
 import { registrarMachine } from '../machines/registrar.js';
 import { resolveTimers, type TimerOptions, type Timers } from '../machines/timers.js';
 import type { Listener } from '../transports/transport.js';
 import { asapFraming, poolHandleText } from '../wire/index.js';
-import { Association } from './association.js';
+import { Association, type AssociationOwner } from './association.js';
 import { Emitter, type Unsubscribe } from './emitter.js';
 import { nodeEnvironment, schemeOf, type ActorEnvironment } from './environment.js';
 import { anything, checkAddress, checkOptions, invalid, isLogger, isU32, notYet } from './options.js';
-import { RegistrarAssociation } from './registrar-association.js';
-import { RegistrarCore } from './registrar-core.js';
+import { RegistrarCore, type Removed } from './registrar-core.js';
 import { resolveLimits, type RegistrarLimits } from './registrar-limits.js';
 
 export interface RegistrarOptions {
@@ -37,7 +35,7 @@ export interface RegistrarEvents {
   /** A pool element is in the handlespace that was not. */
   registered: (info: { readonly poolHandle: string; readonly peIdentifier: number }) => void;
   /** It is not any more. */
-  removed: (info: { readonly poolHandle: string; readonly peIdentifier: number; readonly reason: RemovalReason }) => void;
+  removed: (info: { readonly poolHandle: string; readonly peIdentifier: number; readonly reason: Removed }) => void;
   /** Something in it failed; it goes on. */
   error: (error: unknown) => void;
 }
@@ -130,9 +128,8 @@ export class Registrar {
     );
   }
 
-  #accept(association: Association): RegistrarAssociation {
-    const owner = new RegistrarAssociation(this.#core, association, () => { this.#silent.delete(association); });
-    this.#core.enter(owner);
+  #accept(association: Association): AssociationOwner {
+    const owner = this.#core.enter(association, () => { this.#silent.delete(association); });
     this.#silent.add(association);
     if (this.#silent.size > this.#core.limits.silentAssociations) this.#endSilent();
     return owner;

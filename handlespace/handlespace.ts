@@ -1,5 +1,5 @@
 import type { Milliseconds, Random } from '../environment.js';
-import { encodePoolElement, poolHandleFromKey, type Generation, type Policy, type PoolElement, type TransportParameter } from '../wire/index.js';
+import { encodePoolElement, poolHandleFromKey, rehomed, type Generation, type Policy, type PoolElement, type TransportParameter } from '../wire/index.js';
 import { Encoded, PreparedAnswer } from './answer.js';
 import { blockSum, handleSum, PeChecksum } from './checksum.js';
 import { createSelection, type Selection } from './selection/index.js';
@@ -43,6 +43,9 @@ export class Handlespace {
   owned(home: number): ReadonlySet<RegisteredElement> {
     return this.#owners.get(home)?.elements ?? nobody;
   }
+
+  /** Everybody who owns a pool element. */
+  owners(): Iterable<number> { return this.#owners.keys(); }
 
   /** RFC 5353 §3.6.2. */
   checksum(home: number): number {
@@ -90,6 +93,15 @@ export class Handlespace {
     this.#size--;
     if (pool.size === 0) this.#pools.delete(pool.key);
     return true;
+  }
+
+  /** A takeover: another registrar is its home from now on. Each that hears of it counts on from the generation it knows, so all arrive at the same. */
+  rehome(element: RegisteredElement, home: number): void {
+    this.#disown(element);
+    element.rehome(home);
+    element.pool.answer.invalidate();
+    if (element.generation !== undefined) this.noteGeneration(element.generation);
+    this.#own(element);
   }
 
   #own(element: RegisteredElement): void {
@@ -181,7 +193,18 @@ export class RegisteredElement extends Encoded {
   }
 
   readonly identifier: number;
+  /** By which its generation has grown without the element's knowledge. */
+  takeovers = 0;
   get block(): number { return blockSum(this.pool.handleSum, this.identifier); }
+
+  rehome(home: number): void {
+    this.home = home;
+    if (this.generation !== undefined) {
+      this.generation = { generation: this.generation.generation + 1, home };
+      this.takeovers++;
+    }
+    this.encoded = rehomed(this.encoded, home, this.generation);
+  }
 
   /** @returns whether what goes out has changed. */
   replace(element: PoolElement): boolean {
@@ -190,10 +213,18 @@ export class RegisteredElement extends Encoded {
     this.home = element.homeRegistrar;
     this.generation = element.generation;
     this.life = lifeOf(element);
+    this.takeovers = 0;
     if (encoded.equals(this.encoded)) return false;
     this.encoded = encoded;
     return true;
   }
+}
+
+/** Of two words about one pool element the newer registration's counts; between homes that gave the same generation, the higher identifier's (X-41). One
+ *  without a generation comes from a registrar that knows none (RSPLIB): the last word counts then. */
+export function isNewer(a: Generation | undefined, b: Generation | undefined): boolean {
+  if (a === undefined || b === undefined) return true;
+  return a.generation === b.generation ? a.home > b.home : a.generation > b.generation;
 }
 
 interface Owner {

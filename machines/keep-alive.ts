@@ -16,10 +16,13 @@ export const keepAliveMachine = setup({
       return { reports: left, reporters: left === 0 ? nobody : reporters, isAccused: false, isSpared: false };
     }),
     forgive: assign({ reports: 0, reporters: nobody, isAccused: false, isSpared: false }),
+    countTry: assign({ tries: ({ context }) => context.tries + 1 }),
     noteReport: assign({ reports: ({ context }) => Math.min(context.reports + 1, context.registrar.maxBadPeReport), isAccused: true }),
     noteReporter: assign({ reporters: ({ context: { reporters } }, { reporter }: Reporter) => (reporters.includes(reporter) ? reporters : [...reporters.slice(1 - MOST_REPORTERS), reporter]) }),
   },
   guards: {
+    isClaimed: ({ context }) => context.isClaimed,
+    hasTriesLeft: ({ context }) => context.tries < MOST_TRIES,
     isOnRecord: ({ context }) => context.reports > 0 || context.isSpared, // as a rule it is not, and a renewal is no step at all
     // It acknowledges, and is reported again and again (§3.5). One accuser alone removes nobody: what he says makes us ask.
     isCondemned: ({ context }, { reporter }: Reporter) => context.reports >= context.registrar.maxBadPeReport && context.reporters.some((other) => other !== reporter),
@@ -28,13 +31,28 @@ export const keepAliveMachine = setup({
   },
 }).createMachine({
   id: 'keepAlive',
-  context: ({ input: registrar }) => ({ registrar, reports: 0, reporters: nobody, isAccused: false, isSpared: false }),
-  initial: 'alive',
+  context: ({ input: { registrar, isClaimed } }) => ({ registrar, isClaimed, tries: 1, reports: 0, reporters: nobody, isAccused: false, isSpared: false }),
+  initial: 'entering',
   on: {
     expire: { target: '.removed', actions: { type: 'remove', params: { reason: 'expired' } } },
     ASAP_DEREGISTRATION: { target: '.removed', actions: { type: 'remove', params: { reason: 'deregistered' } } },
+    dismiss: { target: '.removed', actions: { type: 'remove', params: { reason: 'dismissed' } } },
   },
   states: {
+    entering: { always: [{ guard: 'isClaimed', target: 'claiming' }, { target: 'alive' }] },
+    // RFC 5353 §3.5.2: taken over from another registrar, and asked with the H flag to adopt this one. Where nobody answers it may be one that cannot be
+    // reached, and hunts by itself (X-1): it has the time for that.
+    claiming: {
+      entry: 'probe',
+      on: {
+        ASAP_ENDPOINT_KEEP_ALIVE_ACK: { target: 'alive', actions: 'noteAck' },
+        ASAP_REGISTRATION: { target: 'alive', actions: 'forgive' },
+        overdue: [
+          { guard: 'hasTriesLeft', target: 'claiming', reenter: true, actions: 'countTry' },
+          { target: 'removed', actions: { type: 'remove', params: { reason: 'unanswered' } } },
+        ],
+      },
+    },
     alive: {
       on: {
         check: 'checking',
@@ -65,18 +83,26 @@ export const keepAliveMachine = setup({
   },
 });
 
+/** Claims of a pool element before it is given up. */
+export const MOST_TRIES = 3;
+
 /** Who is remembered of those who reported: enough to tell that it was not one alone. */
 const MOST_REPORTERS = 8;
 
-/** `unanswered`: a keep-alive; `unreachable`: its association is gone and nobody listens where it was; `reported`: by several, again and again. */
-export type RemovalReason = 'deregistered' | 'expired' | 'unanswered' | 'unreachable' | 'reported';
+/** `unanswered`: a keep-alive; `unreachable`: its association is gone and nobody listens where it was; `reported`: by several, again and again; `dismissed`: an operator wanted it. */
+export type RemovalReason = 'deregistered' | 'dismissed' | 'expired' | 'unanswered' | 'unreachable' | 'reported';
 export interface KeepAliveInput {
-  readonly maxBadPeReport: number;
-  readonly suspectsItself: () => boolean;
-}
-export interface KeepAliveContext {
   /** The same object for all elements: it is not copied with each change. */
-  readonly registrar: KeepAliveInput;
+  readonly registrar: {
+    readonly maxBadPeReport: number;
+    readonly suspectsItself: () => boolean;
+  };
+  /** Taken over from another registrar. */
+  readonly isClaimed: boolean;
+}
+export interface KeepAliveContext extends KeepAliveInput {
+  /** Times it has been claimed. */
+  readonly tries: number;
   /** Reports that made us ask, since it registered, less what the counter has fallen; it stops at MAX-BAD-PE-REPORT. */
   readonly reports: number;
   /** The last different ones who reported. */
@@ -88,8 +114,8 @@ export interface KeepAliveContext {
 }
 interface Reporter { readonly reporter: number }
 export type KeepAliveEvent =
-  | { type: 'check' } | { type: 'overdue' } | { type: 'expire' } | { type: 'probe.failed' } | { type: 'association.lost' } | { type: 'identifier.claimed' }
+  | { type: 'check' } | { type: 'overdue' } | { type: 'expire' } | { type: 'probe.failed' } | { type: 'dismiss' } | { type: 'association.lost' } | { type: 'identifier.claimed' }
   | { type: 'ASAP_REGISTRATION' } | { type: 'ASAP_DEREGISTRATION' } | { type: 'ASAP_ENDPOINT_KEEP_ALIVE_ACK' }
   | ({ type: 'ASAP_ENDPOINT_UNREACHABLE' } & Reporter);
-/** `order.probe`: send ASAP_ENDPOINT_KEEP_ALIVE, and say so when the answer is overdue. */
+/** `order.probe`: send ASAP_ENDPOINT_KEEP_ALIVE (with the H flag while it is claimed), and say so when the answer is overdue. */
 export type KeepAliveOrder = { type: 'order.probe' } | { type: 'order.remove'; reason: RemovalReason };

@@ -43,6 +43,12 @@ const table = {
   maxTimeLastHeard: ms(1_000, 61_000),
   /** MAX-TIME-NO-RESPONSE: and is dead when it has not answered within this (5353 §5.1). */
   maxTimeNoResponse: ms(400, 5_000),
+  /** A registrar that starts looks for a mentor for so long, before it serves alone and goes on looking (5353 §3.2.2, X-22). */
+  mentorDiscovery: ms(1_000, 5_000),
+  /** A registrar that has acknowledged another's takeover waits for its end for so long, before it watches the target again. */
+  takeoverExpiry: ms(1_500, 10_000),
+  /** A registrar that leaves waits so long at most for its PEs to be with their new home. */
+  handOver: ms(1_000, 5_000),
   /** Between two ASAP_ENDPOINT_KEEP_ALIVE to one PE, give or take half (5352 §3.5). */
   keepAlivePeriod: ms(2_000, 5_000),
   /** A PE has so long to acknowledge one. */

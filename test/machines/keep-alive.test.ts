@@ -6,7 +6,7 @@ import { onNoPath } from './support.js';
 /** `world` may be changed as the test goes on. */
 interface Setting { readonly world: { doubts: boolean }; readonly pe: Driven<typeof keepAliveMachine> }
 
-const input = (world: Setting['world']): KeepAliveInput => ({ maxBadPeReport: 3, suspectsItself: () => world.doubts });
+const input = (world: Setting['world'], maxBadPeReport = 3, isClaimed = false): KeepAliveInput => ({ registrar: { maxBadPeReport, suspectsItself: () => world.doubts }, isClaimed });
 
 function setting(): Setting {
   const world = { doubts: false };
@@ -162,6 +162,22 @@ describe('other ends', () => {
     }
   });
 
+  it('one that is taken over is asked to adopt this registrar, three times before it is given up: it may be hunting (RFC 5353 §3.5.2)', () => {
+    const pe = drive(keepAliveMachine, input({ doubts: false }, 3, true));
+    expect(pe.state).toBe('claiming');
+    expect(pe.send({ type: 'check' })).toEqual([]);
+    expect(pe.send({ type: 'probe.failed' })).toEqual([]);
+    expect(pe.send({ type: 'overdue' })).toEqual(asks);
+    expect(pe.send({ type: 'overdue' })).toEqual(asks);
+    expect(pe.send({ type: 'overdue' })).toEqual(['emit order.remove unanswered']);
+  });
+
+  it('no longer than until it has acknowledged that', () => {
+    const pe = drive(keepAliveMachine, input({ doubts: false }, 3, true));
+    pe.send(ack);
+    expect(pe.state).toBe('alive');
+  });
+
   it('has no timer in any state: there may be 100 000 of them', () => {
     const { pe } = setting();
     const timers = [pe.timers.length];
@@ -174,7 +190,7 @@ describe('other ends', () => {
 });
 
 it('every state and every transition of the chart is on some path', () => {
-  const worlds = [false, true].map((doubts) => ({ ...input({ doubts }), maxBadPeReport: 1 }));
+  const worlds = [...[false, true].map((doubts) => input({ doubts }, 1)), input({ doubts: false }, 1, true)];
   const cases = { ASAP_ENDPOINT_UNREACHABLE: [{ reporter: 1 }, { reporter: 2 }] };
-  expect(onNoPath(keepAliveMachine, worlds, { cases, project: ({ reports, reporters, isAccused, isSpared }) => ({ reports, reporters, isAccused, isSpared }) })).toEqual([]);
+  expect(onNoPath(keepAliveMachine, worlds, { cases, project: ({ tries, reports, reporters, isAccused, isSpared }) => ({ tries, reports, reporters, isAccused, isSpared }) })).toEqual([]);
 });
