@@ -12,19 +12,20 @@ export function checkConformance(root: string): { readonly problems: readonly st
   const document = rfcs.reduce((text, rfc) => withTable(text, rfc, tableOf(clauses.filter(({ id }) => id.startsWith(rfc)), proofs, citations)), written);
   const proved = clauses.filter(({ id }) => proofs.some((proof) => proof.id === id)).length;
   return {
-    problems: [...problemsOf(clauses, proofs), ...problemsOfReadings(written, sources, tests)],
+    problems: [...problemsOf(clauses, proofs, sources), ...problemsOfReadings(written, sources, tests)],
     document,
     summary: `clauses ${clauses.length}, proved by tests ${proved}, left out ${count(clauses, 'leftOut')}, not ours ${count(clauses, 'notOurs')}`,
   };
 }
 
-function problemsOf(clauses: readonly Clause[], proofs: readonly Proof[]): string[] {
+function problemsOf(clauses: readonly Clause[], proofs: readonly Proof[], sources: readonly Text[]): string[] {
   const known = new Map(clauses.map((clause) => [clause.id, clause]));
   const proved = new Set(proofs.map(({ id }) => id));
   return [
     ...clauses.filter((clause, index) => clauses.findIndex(({ id }) => id === clause.id) !== index).map(({ id }) => `${id}: there twice`),
     ...clauses.filter(({ id, leftOut, notOurs }) => !proved.has(id) && leftOut === undefined && notOurs === undefined).map(({ id, fact }) => `${id}: no test proves it, no reason says why not (${fact})`),
     ...clauses.filter(({ id, leftOut, notOurs }) => proved.has(id) && (leftOut ?? notOurs) !== undefined).map(({ id }) => `${id}: is proved, and said to be left out`),
+    ...clauses.flatMap(({ id, code = [] }) => code.filter((path) => !sources.some((source) => source.path === path)).map((path) => `${id}: there is no ${path}`)),
     ...proofs.filter(({ id }) => !known.has(id)).map(({ id, path, line }) => `${path}:${line}: there is no clause ${id}`),
     ...proofs.filter(({ isAboveTest }) => !isAboveTest).map(({ path, line }) => `${path}:${line}: no test below`),
   ];
@@ -56,21 +57,20 @@ function tableOf(clauses: readonly Clause[], proofs: readonly Proof[], citations
   const rows = clauses.map((clause) => {
     const tests = [...new Set(proofs.filter(({ id }) => id === clause.id).map(({ path }) => code(path.replace(/^test\//, '').replace(/(\.test)?\.ts$/, ''))))];
     const reason = clause.leftOut === undefined ? clause.notOurs && `not ours: ${clause.notOurs}` : `left out: ${clause.leftOut}`;
-    const files = reason === undefined ? filesOf(clause, citations).map((path) => code(path)) : [];
+    const files = reason === undefined ? (clause.code ?? filesOf(clause, citations)).map((path) => code(path)) : [];
     return `| ${clause.id} | ${clause.level} | ${clause.fact}${clause.note === undefined ? '' : ` (${clause.note})`} | ${files.join(', ')} | ${reason ?? tests.join(', ')} |`;
   });
-  return ['| Clause | | What it asks for | Code that cites it | Tests, or why not |', '| --- | --- | --- | --- | --- |', ...rows, ''].join('\n');
+  return ['| Clause | | What it asks for | Code | Tests, or why not |', '| --- | --- | --- | --- | --- |', ...rows, ''].join('\n');
 }
 
-/** Those that cite the section; else the nearest section above, else those below it. */
+/** Those that cite the section, else the nearest section above it. */
 function filesOf(clause: Clause, citations: ReadonlyMap<string, ReadonlySet<string>>): string[] {
   const rfc = clause.id.slice(0, 4);
-  const citing = (is: (section: string) => boolean): string[] => [...citations].filter(([, cited]) => [...cited].some((key) => key.startsWith(`${rfc}-`) && is(key.slice(5)))).map(([path]) => path);
   for (let section = sectionOf(clause); section !== ''; section = section.split('.').slice(0, -1).join('.')) {
-    const files = citing((cited) => cited === section);
+    const files = [...citations].filter(([, cited]) => cited.has(`${rfc}-${section}`)).map(([path]) => path);
     if (files.length > 0) return files;
   }
-  return citing((cited) => cited.startsWith(`${sectionOf(clause)}.`));
+  return [];
 }
 
 const code = (text: string): string => `\`${text}\``;

@@ -9,6 +9,7 @@ export interface Clause {
   readonly leftOut?: string; // why it is not done
   readonly notOurs?: string; // why it is nobody's here to do
   readonly note?: string; // how it is done
+  readonly code?: readonly string[]; // where, if not wherever its section is cited
 }
 
 export const rfcs = ['5352', '5353', '5354', '5356'] as const;

@@ -24,4 +24,16 @@ describe('messages (RFC 5352 §2, RFC 5353 §2)', () => {
   it('5353 §4.2: with the timers of the RFC', () => {
     expect(rfcTimers).toMatchObject({ peerHeartbeatCycle: 30_000, maxTimeLastHeard: 61_000, maxTimeNoResponse: 5_000 });
   });
+
+  // proves 5354-3.10-a
+  it('5354 §3.10: a pool element has one user transport, not none and not two', () => {
+    const [transport, policy] = ['0005 0010 0050 0000 0001 0008 0a000001', '0008 0008 00000001'];
+    const register = (...parameters: string[]) => {
+      const element = bytes(parameters.join(''));
+      const lengths = [28 + element.length, 16 + element.length].map((length) => length.toString(16).padStart(4, '0'));
+      return decodeAsap(Buffer.concat([bytes(`01 00 ${lengths[0] ?? ''} 0009 0008 6563686f 000a ${lengths[1] ?? ''} 00000001 00000000 0000012c`), element]));
+    };
+    expect(register(transport, policy).message).toMatchObject({ poolElement: { userTransport: { transport: 'tcp' } } });
+    for (const parameters of [[policy], [transport, transport, policy]]) expect(refusal(() => register(...parameters)).cause).toMatchObject({ cause: 'invalid-values' });
+  });
 });

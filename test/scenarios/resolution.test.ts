@@ -195,7 +195,7 @@ describe('registrars that fail (RFC 5352 §3.7)', () => {
 });
 
 describe('unreachable elements (RFC 5352 §3.5, §6.9.2)', () => {
-  // proves 5352-3.5-a, 5352-3.5-b, 5352-3.5-d
+  // proves 5352-3.5-a, 5352-3.5-b, 5352-3.5-d, 5352-9.1-a
   it('reports once for each event, and avoids the element for a while', async () => {
     const { world, r1, accessPoint, resolve } = await setting();
     await resolve();

@@ -132,7 +132,7 @@ describe('lengths and padding (RFC 5354 §2, §4; X-35)', () => {
 });
 
 describe('what a message must have', () => {
-  // proves 5352-2.2.1-a, 5354-3.10-a
+  // proves 5352-2.2.1-a
   it('a missing parameter is refused with bare Invalid Values, as RSPLIB does (its capture 07)', () => {
     expect(refusal(() => decodeAsap(bytes('0100 000c', HANDLE)))).toMatchObject({ code: 'MISSING_PARAMETER', reports: [{ cause: 'invalid-values', parameter: new Uint8Array(0) }] });
     expect(refusal(() => decodeEnrp(bytes('0300 0014 00000001 00000002', HANDLE)))).toMatchObject({ code: 'MISSING_PARAMETER' }); // a pool entry without elements
