@@ -1,7 +1,7 @@
 import { lookup } from 'node:dns/promises';
 import { silentLogger, type Clock, type Logger, type Random } from '../environment.js';
 import { FeatureUnavailableError, UsageError } from '../errors.js';
-import { nodeClock, nodeNetwork, nodeRandom } from '../transports/node.js';
+import { nodeClock, nodeDatagrams, nodeNetwork, nodeRandom } from '../transports/node.js';
 import { createTcpTransport } from '../transports/tcp.js';
 import type { DatagramNetwork } from '../transports/network.js';
 import type { Transport } from '../transports/transport.js';
@@ -23,10 +23,10 @@ export interface EnvironmentOptions {
   readonly logger?: Logger | undefined;
 }
 
-/** `node:net`, the monotonic clock and the system's randomness. */
+/** `node:net` and `node:dgram`, the monotonic clock and the system's randomness. */
 export function nodeEnvironment({ logger = silentLogger }: EnvironmentOptions = {}): ActorEnvironment {
   const transports = transportsBySchemes([createTcpTransport({ network: nodeNetwork, clock: nodeClock, logger })]);
-  return { clock: nodeClock, random: nodeRandom, logger, transports, lookUp };
+  return { clock: nodeClock, random: nodeRandom, logger, transports, datagrams: nodeDatagrams, lookUp };
 }
 
 /** Finds a transport by the scheme of an address. */

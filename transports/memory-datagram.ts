@@ -1,6 +1,6 @@
 import type { MemoryNetwork } from './memory.js';
 import { LOOPBACK, networkError, type MemoryHost } from './memory-host.js';
-import type { DatagramSocket, Endpoint } from './network.js';
+import { isGroup, type DatagramBinding, type DatagramSocket, type Endpoint } from './network.js';
 
 type Receive = (bytes: Buffer, from: Endpoint) => void;
 
@@ -12,32 +12,36 @@ export class MemoryDatagramSocket implements DatagramSocket {
   readonly #host: MemoryHost;
   readonly #receive: Receive;
   readonly #groups = new Set<string>();
+  /** Bound to a group: takes nothing else. */
+  readonly #only: string | undefined;
 
-  static bind(world: MemoryNetwork, host: MemoryHost, at: Endpoint & { readonly shared?: boolean }, receive: Receive): MemoryDatagramSocket {
+  static bind(world: MemoryNetwork, host: MemoryHost, at: DatagramBinding, receive: Receive): MemoryDatagramSocket {
     const others = [...host.datagramSockets];
     const port = at.port === 0 ? host.freePort((candidate) => others.every((other) => other.local.port !== candidate)) : at.port;
     if (others.some((other) => other.local.port === port && !(at.shared === true && other.isShared))) throw networkError('EADDRINUSE', 'bind');
-    const socket = new MemoryDatagramSocket(world, host, port, at.shared === true, receive);
+    const socket = new MemoryDatagramSocket(world, host, port, at, receive);
     host.datagramSockets.add(socket);
     return socket;
   }
 
-  private constructor(world: MemoryNetwork, host: MemoryHost, port: number, isShared: boolean, receive: Receive) {
+  private constructor(world: MemoryNetwork, host: MemoryHost, port: number, at: DatagramBinding, receive: Receive) {
     this.#world = world;
     this.#host = host;
     this.#receive = receive;
     this.local = { host: host.address, port };
-    this.isShared = isShared;
+    this.isShared = at.shared === true;
+    this.#only = isGroup(at.host) ? at.host : undefined;
   }
 
   send(bytes: Uint8Array, to: Endpoint): void {
+    if (!this.#host.datagramSockets.has(this)) return; // closed
     const copy = Buffer.from(bytes);
     for (const machine of this.#targets(to.host)) {
       this.#world.trace?.({ at: this.#world.clock.now(), from: this.#host.name, to: machine.name, kind: 'datagram', bytes: copy });
       this.#world.path(this.#host.name, machine.name).throw(() => {
         if (!machine.isOn) return;
         for (const socket of machine.process?.datagramSockets ?? []) {
-          if (socket.local.port === to.port && (!isGroup(to.host) || socket.#groups.has(to.host))) socket.#take(copy, this.local);
+          if (socket.local.port === to.port && socket.#hears(to.host)) socket.#take(copy, this.local);
         }
       });
     }
@@ -55,6 +59,10 @@ export class MemoryDatagramSocket implements DatagramSocket {
     this.#host.datagramSockets.delete(this);
   }
 
+  #hears(host: string): boolean {
+    return isGroup(host) ? this.#groups.has(host) && (this.#only ?? host) === host : this.#only === undefined;
+  }
+
   #take(bytes: Buffer, from: Endpoint): void {
     this.#host.deliver(() => {
       if (this.#host.datagramSockets.has(this)) this.#receive(Buffer.from(bytes), from);
@@ -67,5 +75,3 @@ export class MemoryDatagramSocket implements DatagramSocket {
     return machine === undefined ? [] : [machine];
   }
 }
-
-const isGroup = (address: string): boolean => /^(22[4-9]|23\d)\.\d|^ff[0-9a-f]{2}:/i.test(address);

@@ -50,16 +50,29 @@ export interface Network {
   listen(at: Endpoint, accept: (socket: ByteSocket) => void): Promise<ByteServer>;
 }
 
-/** Unreliable messages, to one or to a group. */
+/** Unreliable messages, to one or to a group. Nothing here throws but `join`: what cannot be sent is lost, as any datagram may be. */
 export interface DatagramSocket {
   readonly local: Endpoint;
   send(bytes: Uint8Array, to: Endpoint): void;
+  /** @throws NetworkError (ENODEV, EINVAL ...) where the interface has no multicast. */
   join(group: string): void;
   leave(group: string): void;
   close(): void;
 }
 
-export interface DatagramNetwork {
-  /** Port 0 gives a free one; a shared port is for multicast. */
-  bind(at: Endpoint & { readonly shared?: boolean }, receive: (bytes: Buffer, from: Endpoint) => void): Promise<DatagramSocket>;
+export interface DatagramBinding extends Endpoint {
+  /** Others of this machine may have the same port: for multicast. */
+  readonly shared?: boolean | undefined;
+  /** The address of the interface by which groups are joined and sent to; of IPv6 `::%name`. Default the system's choice. */
+  readonly interface?: string | undefined;
+  /** How many networks a message to a group may cross. Default 1: this one. */
+  readonly ttl?: number | undefined;
 }
+
+export interface DatagramNetwork {
+  /** Port 0 gives a free one. With a group as host only what is sent to that group comes, where the system can tell (not on Windows). Rejects with a NetworkError. */
+  bind(at: DatagramBinding, receive: (bytes: Buffer, from: Endpoint) => void): Promise<DatagramSocket>;
+}
+
+/** Of multicast: 224.0.0.0/4 (RFC 5771), ff00::/8 (RFC 4291). */
+export const isGroup = (address: string): boolean => /^(22[4-9]|23\d)\.\d|^ff[0-9a-f]{2}:/i.test(address);

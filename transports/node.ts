@@ -1,10 +1,11 @@
 import { randomBytes, randomFillSync } from 'node:crypto';
-import { connect, createServer, type AddressInfo, type Server } from 'node:net';
+import { createSocket, type Socket as UdpSocket } from 'node:dgram';
+import { connect, createServer, isIPv6, type AddressInfo, type Server } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import type { Clock, Random } from '../environment.js';
-import type { ByteServer, ByteSocket, Endpoint, Network } from './network.js';
+import { isGroup, type ByteServer, type ByteSocket, type DatagramBinding, type DatagramNetwork, type DatagramSocket, type Endpoint, type Network } from './network.js';
 
-/** The world as Node.js has it: time, randomness, and `node:net`. */
+/** The world as Node.js has it: time, randomness, `node:net` and `node:dgram`. */
 
 /** Its timers keep the process alive: a procedure between two attempts (a hunt that backs off) has no socket that would. What is closed clears its own. */
 export const nodeClock: Clock = {
@@ -24,6 +25,8 @@ export const nodeNetwork: Network = {
   connect: ({ host, port }) => connect({ host, port, noDelay: true }),
   listen,
 };
+
+export const nodeDatagrams: DatagramNetwork = { bind };
 
 const LONGEST_DELAY = 0x7fff_ffff; // a longer one would expire at once
 
@@ -59,3 +62,63 @@ const close = (server: Server): Promise<void> => {
   server.close();
   return new Promise((resolve) => void setImmediate(resolve));
 };
+
+function bind(at: DatagramBinding, receive: (bytes: Buffer, from: Endpoint) => void): Promise<DatagramSocket> {
+  const socket = createSocket({ type: isIPv6(at.host) ? 'udp6' : 'udp4', reuseAddr: at.shared === true });
+  return new Promise((resolve, reject) => {
+    const fail = (error: Error): void => {
+      socket.close();
+      reject(error);
+    };
+    socket.once('error', fail);
+    socket.on('message', (bytes, { address, port }) => { receive(bytes, { host: address, port }); });
+    socket.bind({ address: addressToBind(at.host), port: at.port, exclusive: at.shared !== true }, () => {
+      try {
+        if (at.interface !== undefined) socket.setMulticastInterface(at.interface);
+        if (at.ttl !== undefined) socket.setMulticastTTL(at.ttl);
+      } catch (error) {
+        return fail(error as Error);
+      }
+      socket.off('error', fail);
+      socket.on('error', () => undefined); // one datagram, not the socket
+      resolve(new NodeDatagramSocket(socket, at));
+    });
+  });
+}
+
+/** Linux takes a group's address and keeps what is sent to other groups at the same port away; elsewhere sending from such a socket fails. */
+const addressToBind = (host: string): string => (!isGroup(host) || process.platform === 'linux' ? host : isIPv6(host) ? '::' : '0.0.0.0');
+
+class NodeDatagramSocket implements DatagramSocket {
+  readonly local: Endpoint;
+  readonly #socket: UdpSocket;
+  readonly #interface: string | undefined;
+  #isOpen = true;
+
+  constructor(socket: UdpSocket, at: DatagramBinding) {
+    const { address, port } = socket.address();
+    this.local = { host: address, port };
+    this.#socket = socket;
+    this.#interface = at.interface;
+  }
+
+  send(bytes: Uint8Array, { host, port }: Endpoint): void {
+    if (this.#isOpen) this.#socket.send(Uint8Array.from(bytes), port, host, () => undefined); // a copy: it is sent after this turn
+  }
+
+  join(group: string): void {
+    this.#socket.addMembership(group, this.#interface);
+  }
+
+  leave(group: string): void {
+    try {
+      if (this.#isOpen) this.#socket.dropMembership(group, this.#interface);
+    } catch { /* it was no member, or the interface has gone */ }
+  }
+
+  close(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.#socket.close();
+  }
+}
