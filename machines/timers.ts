@@ -1,6 +1,6 @@
 import { UsageError } from '../errors.js';
 
-/** Timers and thresholds by the RFCs' names (RFC 5352 §7, RFC 5353 §5), with ours beside them: one table, two presets. `quick` is the default: failover
+/** Timers and thresholds by the RFCs' names (RFC 5352 §7, RFC 5353 §4.2), with ours beside them: one table, two presets. `quick` is the default: failover
  *  in tenths of a second. `rfc` has the values the RFCs call normal, and RSPLIB's where they name none. */
 const table = {
   /** T1-ENRPrequest: a request to the home registrar waits so long for its answer before it is sent again (5352 §7.1). */
@@ -37,11 +37,11 @@ const table = {
   resolutionInterval: ms(100, 1_000),
   /** A pool element reported unreachable is not picked for about so long, while others are there. */
   suspicion: ms(5_000, 5_000),
-  /** PEER-HEARTBEAT-CYCLE (5353 §5.1). */
+  /** PEER-HEARTBEAT-CYCLE (5353 §4.2). */
   peerHeartbeatCycle: ms(300, 30_000),
-  /** MAX-TIME-LAST-HEARD: a silent peer registrar is asked after so long (5353 §5.1). */
+  /** MAX-TIME-LAST-HEARD: a silent peer registrar is asked after so long (5353 §4.2). */
   maxTimeLastHeard: ms(1_000, 61_000),
-  /** MAX-TIME-NO-RESPONSE: and is dead when it has not answered within this (5353 §5.1). */
+  /** MAX-TIME-NO-RESPONSE: and is dead when it has not answered within this (5353 §4.2). */
   maxTimeNoResponse: ms(400, 5_000),
   /** A registrar that starts looks for a mentor for so long, before it serves alone and goes on looking (5353 §3.2.2, X-22). */
   mentorDiscovery: ms(1_000, 5_000),
