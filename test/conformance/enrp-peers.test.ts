@@ -170,7 +170,7 @@ describe('audit (RFC 5353 §3.6)', () => {
     await world.advance(2_000);
     expect(peer.of('ENRP_HANDLE_TABLE_REQUEST')).toEqual([]);
     peer.saysChecksum = 0x1234;
-    await world.until(() => peer.of('ENRP_HANDLE_TABLE_REQUEST').length > 0, 200);
+    await world.until(() => peer.of('ENRP_HANDLE_TABLE_REQUEST').length > 0, 500);
     expect(peer.of('ENRP_HANDLE_TABLE_REQUEST')[0]).toMatchObject({ flags: { ownChildrenOnly: true }, sendingServer: ID });
   });
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { createRegistrar } from '../../actors/registrar.js';
+import { quickTimers } from '../../machines/timers.js';
 import type { EnrpMessage, EnrpMessageOf, PoolElement } from '../../wire/index.js';
 import { EnrpPeer } from '../support/enrp-peer.js';
 import { AsapPeer, echo, elementOf } from '../support/registrar-world.js';
@@ -68,9 +69,8 @@ describe('one that is asked (RFC 5353 §3.5.1)', () => {
     target.rest();
     target.deaf.add('ENRP_PRESENCE');
     await world.advance(10);
-    target.clear();
     first.send(initTakeover(first, target.id));
-    await world.advance(10);
+    await world.advance(quickTimers.maxTimeNoResponse + 20); // asks the target before it agrees
     expect(first.of('ENRP_INIT_TAKEOVER_ACK')).toEqual([expect.objectContaining({ sendingServer: ID, targetingServer: target.id })]);
     expect(registrar.peers().find(({ id }) => id === target.id)?.state).not.toBe('active');
     await world.advance(1_000);
@@ -107,8 +107,9 @@ describe('one that is asked (RFC 5353 §3.5.1)', () => {
     own(second, elementOf(2));
     await world.advance(20);
     target.rest();
+    target.deaf.add('ENRP_PRESENCE');
     first.send(initTakeover(first, target.id));
-    await world.advance(10);
+    await world.advance(quickTimers.maxTimeNoResponse + 20);
     first.send({ type: 'ENRP_TAKEOVER_SERVER', sendingServer: first.id, receivingServer: 0, targetingServer: target.id });
     await world.advance(10);
     expect(registrar.peers().map(({ id }) => id)).not.toContain(target.id);
