@@ -3,7 +3,7 @@ import type { Milliseconds } from '../environment.js';
 import { NoRegistrarError, RegistrationError, UsageError, type RserpoolError } from '../errors.js';
 import { poolElementMachine, type PoolElementNews } from '../machines/pool-element.js';
 import type { Timers } from '../machines/timers.js';
-import type { AsapMessageOf, Cause, Policy, PoolElement as PoolElementParameter } from '../wire/index.js';
+import type { AsapMessageOf, Cause, Generation, Policy, PoolElement as PoolElementParameter } from '../wire/index.js';
 import { Emitter, type Unsubscribe } from './emitter.js';
 import type { ActorEnvironment } from './environment.js';
 import type { Home, LocalElement } from './home.js';
@@ -70,6 +70,7 @@ export class PoolElement implements LocalElement {
   #registration: AsapMessageOf<'ASAP_REGISTRATION'>;
   #policy: Policy;
   #update: { readonly policy: Policy; readonly answer: Deferred<void> } | undefined;
+  #generation: Generation | undefined;
   #isRegistered = false;
   #wasRegistered = false;
   #isOver = false;
@@ -96,6 +97,8 @@ export class PoolElement implements LocalElement {
   get policy(): Policy { return this.#policy; }
   /** A registrar has acknowledged the registration, and nothing speaks against it since. */
   get isRegistered(): boolean { return this.#isRegistered; }
+  /** @internal LocalElement */
+  get generation(): Generation | undefined { return this.#generation; }
   /** @internal As it is registered. */
   get parameter(): PoolElementParameter { return this.#registration.poolElement; }
 
@@ -161,7 +164,9 @@ export class PoolElement implements LocalElement {
 
   #noted(news: PoolElementNews): void {
     switch (news.type) {
+      case 'registration.moved': this.#generation = news.generation; return;
       case 'registration.accepted':
+        this.#generation = news.generation;
         this.#update?.answer.resolve();
         this.#update = undefined;
         this.#joined.resolve();

@@ -2,12 +2,12 @@ import { createActor, fromCallback, type Actor, type AnyActorRef } from 'xstate'
 import type { Milliseconds } from '../environment.js';
 import { NoRegistrarError, TransportError, UsageError } from '../errors.js';
 import { poolUserMachine } from '../machines/pool-user.js';
-import type { HomeFound } from '../machines/registration.js';
+import { isOlder, type HomeFound } from '../machines/registration.js';
 import type { HuntReason, ServerHuntOrder } from '../machines/server-hunt.js';
 import type { Timers } from '../machines/timers.js';
 import { formatAddress, parseAddress } from '../transports/address.js';
 import type { Listener } from '../transports/transport.js';
-import { asapFraming, poolHandleKey, type AsapMessage, type AsapMessageOf } from '../wire/index.js';
+import { asapFraming, poolHandleKey, type AsapMessage, type AsapMessageOf, type Generation } from '../wire/index.js';
 import { Association, type AssociationOwner } from './association.js';
 import type { WaitOptions } from './element.js';
 import { schemeOf, type ActorEnvironment } from './environment.js';
@@ -170,7 +170,7 @@ export class Home {
       case 'home.adopt': return this.#adoptAttempt(order.address);
       case 'home.kept':
         this.#isHunting = false;
-        return this.#tellFound(this.#waiting, 'none');
+        return this.#tellFound(this.#waiting, () => 'none');
       case 'home.probe': return this.#probe();
       case 'hunt.begun': this.#isHunting = true; return;
       case 'hunt.failed': return this.#complain(order.rounds);
@@ -208,7 +208,7 @@ export class Home {
     this.#stopAttempts();
     if (association === undefined) return;
     this.#replaceHome(association, undefined);
-    this.#tellNew('found');
+    this.#tellNew(() => 'found');
   }
 
   #replaceHome(association: Association, identifier: number | undefined): void {
@@ -224,15 +224,15 @@ export class Home {
     for (const report of this.#reports.splice(0)) association.send(report);
   }
 
-  #tellNew(change: HomeFound['change']): void {
+  #tellNew(change: (whom: AnyActorRef) => HomeFound['change']): void {
     for (const element of this.#allElements()) element.homeChanged();
     this.#tellFound([...this.#allCharts(), ...this.#waiting, ...this.#pools.waiting()], change);
   }
 
-  #tellFound(whom: Iterable<AnyActorRef>, change: HomeFound['change']): void {
+  #tellFound(whom: Iterable<AnyActorRef>, change: (whom: AnyActorRef) => HomeFound['change']): void {
     const refs = new Set(whom);
     this.#waiting.clear();
-    for (const ref of refs) ref.send({ type: 'home.found', change });
+    for (const ref of refs) ref.send({ type: 'home.found', change: change(ref) });
   }
 
   #lost(reason: TransportError): void {
@@ -295,14 +295,33 @@ export class Home {
   }
 
   /** RFC 5352 §3.4, at once and without a chart: one acknowledgement for each of our elements of that pool, none from a process that only uses pools. Anybody may ask; who may become home is another matter. */
-  #keepAlive(association: Association, { poolHandle, peIdentifier, serverIdentifier, flags }: AsapMessageOf<'ASAP_ENDPOINT_KEEP_ALIVE'>): void {
+  #keepAlive(association: Association, { poolHandle, peIdentifier, serverIdentifier, flags, generation }: AsapMessageOf<'ASAP_ENDPOINT_KEEP_ALIVE'>): void {
     const pool = this.#elements.get(poolHandleKey(poolHandle));
     if (pool === undefined || (peIdentifier !== undefined && !pool.has(peIdentifier))) return; // KA1
-    for (const identifier of peIdentifier === undefined ? pool.keys() : [peIdentifier]) {
-      association.send({ type: 'ASAP_ENDPOINT_KEEP_ALIVE_ACK', poolHandle, peIdentifier: identifier }); // KA2
-    }
+    const asked = [...pool].filter(([identifier]) => identifier === (peIdentifier ?? identifier));
+    for (const [identifier] of asked) association.send({ type: 'ASAP_ENDPOINT_KEEP_ALIVE_ACK', poolHandle, peIdentifier: identifier }); // KA2
     if (association === this.#home) this.#homeId = serverIdentifier;
-    else if (flags.home && serverIdentifier !== this.#homeId && this.#mayBeHome(association)) this.#takenOver(association, serverIdentifier); // KA2.4
+    if (!flags.home) return;
+    const elements = asked.map(([, element]) => element);
+    const claim: Claim = { association, serverIdentifier, elements, generation: elements.length === 1 ? generation : undefined }; // it is one registration's
+    if (serverIdentifier !== this.#homeId) this.#claimed(claim);
+    else this.#confirmed(claim);
+  }
+
+  /** KA2.4. One claim after another comes for the elements of a process; the first moves it. */
+  #claimed(claim: Claim): void {
+    const { association, elements, generation } = claim;
+    if (this.#home !== undefined && elements.some((element) => isOlder(generation, element.generation))) {
+      this.#environment.logger.info({ peer: association.peer, generation }, 'not adopted as home registrar: its claim is older than the registration');
+      return;
+    }
+    if (!this.#mayBeHome(association)) return;
+    this.#takenOver(claim);
+  }
+
+  /** By the home that is, over whichever association. */
+  #confirmed({ elements, generation }: Claim): void {
+    for (const { actor, generation: known } of elements) if (!isOlder(generation, known)) actor.send({ type: 'registration.takenOver', generation });
   }
 
   #mayBeHome(association: Association): boolean {
@@ -311,10 +330,14 @@ export class Home {
     return false;
   }
 
-  #takenOver(association: Association, identifier: number): void {
-    this.#replaceHome(association, identifier);
+  /** The generation first: what is sent to the new home carries it. */
+  #takenOver(claim: Claim): void {
+    const { association, serverIdentifier, elements } = claim;
+    this.#replaceHome(association, serverIdentifier);
     this.actor.send({ type: 'home.adopted', address: association.peer });
-    this.#tellNew('takeover');
+    this.#confirmed(claim);
+    const claimed = new Set(elements.map(({ actor }) => actor));
+    this.#tellNew((whom) => (claimed.has(whom) ? 'takeover' : 'moved'));
   }
 
   *#allElements(): Iterable<LocalElement> {
@@ -352,8 +375,18 @@ export class Home {
 /** A pool element of this process, as its home sees it. */
 export interface LocalElement {
   readonly actor: AnyActorRef;
+  /** Of its registration, as its home gave it. */
+  readonly generation: Generation | undefined;
   /** Before its chart is told: the address it can be reached by may be another one from there. */
   homeChanged(): void;
+}
+
+/** ASAP_ENDPOINT_KEEP_ALIVE with H=1. */
+interface Claim {
+  readonly association: Association;
+  readonly serverIdentifier: number;
+  readonly elements: readonly LocalElement[];
+  readonly generation: Generation | undefined;
 }
 
 type HomeOrder =

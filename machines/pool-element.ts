@@ -42,6 +42,7 @@ export const poolElementMachine = setup({
       },
       on: {
         'registration.accepted': { actions: ['forgetFailures', { type: 'tell', params: ({ event }) => event }] },
+        'registration.moved': { actions: { type: 'tell', params: ({ event }) => event } },
         'registration.lost': { actions: { type: 'tell', params: ({ event }) => event } },
         'registration.rejected': { actions: { type: 'tell', params: ({ event }) => event } },
         'error.report': { actions: { type: 'tell', params: ({ event }) => event } },
@@ -50,6 +51,7 @@ export const poolElementMachine = setup({
         'deregistration.request': { actions: 'forward' },
         ASAP_REGISTRATION_RESPONSE: { actions: 'forward' },
         ASAP_DEREGISTRATION_RESPONSE: { actions: 'forward' },
+        'registration.takenOver': { actions: 'forward' },
         'home.found': { actions: 'forward' },
         'home.lost': { actions: 'forward' },
         'transport.sendFailure': { actions: 'forward' },

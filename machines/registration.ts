@@ -16,6 +16,7 @@ export const registrationMachine = setup({
     suspect: assign((_, { why }: { why: HuntReason }) => ({ why })),
     countAttempt: assign({ attempts: ({ context }) => context.attempts + 1, wasSent: true, isOutdated: false }),
     acknowledge: assign((_, { generation }: Response) => ({ attempts: 0, generation, isAcknowledged: true, accepted: undefined, why: 'none' as const })),
+    takeOver: assign(({ context }, { generation }: TakenOver) => ({ generation: generation ?? context.generation })),
     doubt: assign({ isAcknowledged: false }),
     countRemoval: assign({ removals: ({ context }) => context.removals + 1 }),
     forgetRemovals: assign({ removals: 0 }),
@@ -32,20 +33,22 @@ export const registrationMachine = setup({
     isRejectedChange: ({ context }, { flags }: Response) => flags.reject && context.accepted !== undefined,
     isOutdated: ({ context }) => context.isOutdated,
     isNewHome: (_, { change }: HomeFound) => change !== 'none',
-    /** One that took us over has our registration (§3.4 KA2.4); one that we found has not. */
+    /** One that took us over has our registration (§3.4 KA2.4); one that we found has not. One that took over others of this process may be about to. */
     isFoundHome: (_, { change }: HomeFound) => change === 'found',
-    hasTakenOver: (_, { change }: HomeFound) => change === 'takeover',
+    isOthersHome: (_, { change }: HomeFound) => change === 'moved',
+    hasTakenOver: (_, { change }: HomeFound) => change === 'takeover' || change === 'moved',
     wasSent: ({ context }) => context.wasSent,
     attemptsExceeded: ({ context }) => context.attempts > context.timers.maxRegAttempt,
     /** It speaks of a registration before the present one (X-41). */
-    isLateRemoval: ({ context }, { generation }: Removal) => generation !== undefined && context.generation !== undefined && generation.generation < context.generation.generation,
+    isLateRemoval: ({ context }, { generation }: Removal) => isOlder(generation, context.generation),
     removalsExceeded: ({ context }) => context.removals > context.timers.maxRegAttempt,
     departuresExceeded: ({ context }) => context.departures > context.timers.maxRegAttempt,
   },
   delays: {
     'T2-registration': ({ context }) => context.timers.t2Registration,
     'T3-deregistration': ({ context }) => context.timers.t3Deregistration,
-    'T4-reregistration': ({ context }) => reregistration(context),
+    'T4-reregistration': ({ context }) => reregistration(context) * (1 - context.fraction() / 10), // never later, and many not at once
+    'claim-wait': ({ context }) => (context.timers.homeSilence / 3) * (0.5 + context.fraction() / 2),
     'registration-back-off': ({ context }) => growing(context.timers.t2Registration, backOffs(context), context.timers.retranMax) * (0.5 + context.fraction() / 2),
   },
 }).createMachine({
@@ -76,6 +79,8 @@ export const registrationMachine = setup({
       },
     ],
     'registration.update': { actions: { type: 'change', params: ({ event }) => event } },
+    // What is compared from now on, in later removals and in what we send, is what the new home gave (X-41).
+    'registration.takenOver': { actions: [{ type: 'takeOver', params: ({ event }) => event }, { type: 'tell', params: ({ context, event }) => ({ type: 'registration.moved', generation: event.generation ?? context.generation }) }] },
     'deregistration.request': '.deregistering',
   },
   states: {
@@ -103,6 +108,12 @@ export const registrationMachine = setup({
       },
     },
     registered: {
+      initial: 'confirmed',
+      states: {
+        confirmed: {},
+        // Our home is another one, which has not said that it has this registration: it is told, unless it claims it as well (RFC 5353 §3.5.2 does that one by one).
+        unconfirmed: { after: { 'claim-wait': '#registration.registering' } },
+      },
       after: { 'T4-reregistration': { target: 'registering', actions: 'forgetRemovals' } },
       on: {
         ASAP_REGISTRATION_RESPONSE: {},
@@ -114,7 +125,14 @@ export const registrationMachine = setup({
         ],
         'registration.update': { target: 'registering', actions: { type: 'change', params: ({ event }) => event } },
         'registration.refresh': 'registering', // home has been silent: ask it
-        'home.found': { guard: { type: 'isFoundHome', params: ({ event }) => event }, target: 'registering' },
+        'home.found': [
+          { guard: { type: 'isFoundHome', params: ({ event }) => event }, target: 'registering' },
+          { guard: { type: 'isOthersHome', params: ({ event }) => event }, target: '.unconfirmed' },
+        ],
+        'registration.takenOver': {
+          target: '.confirmed',
+          actions: [{ type: 'takeOver', params: ({ event }) => event }, { type: 'tell', params: ({ context, event }) => ({ type: 'registration.moved', generation: event.generation ?? context.generation }) }],
+        },
         'home.lost': { target: 'serverLost', actions: { type: 'suspect', params: { why: 'transport.down' } } },
       },
     },
@@ -173,6 +191,10 @@ const REREGISTRATION_LEAD = 20_000;
 
 const backOffs = ({ attempts, removals, timers }: RegistrationContext): number => Math.max(attempts - timers.maxRegAttempt, removals - timers.maxRegAttempt, 1);
 
+/** Registrations are ordered by generation, then by home: the same everywhere. Of what is not known nothing is older. */
+export const isOlder = (a: Generation | undefined, b: Generation | undefined): boolean =>
+  a !== undefined && b !== undefined && (a.generation < b.generation || (a.generation === b.generation && a.home < b.home));
+
 /** With the generation that was given last: a home that takes over knows which registration is the newer one. */
 function current({ registration, generation }: RegistrationContext): Registration {
   return generation === undefined ? registration : { ...registration, poolElement: { ...registration.poolElement, generation } };
@@ -188,7 +210,7 @@ export interface RegistrationInput {
   /** Gets the news. */
   readonly owner: AnyActorRef;
   readonly registration: Registration;
-  readonly timers: Pick<Timers, 't2Registration' | 't3Deregistration' | 't4Reregistration' | 't4Share' | 'retranMax' | 'maxRegAttempt'>;
+  readonly timers: Pick<Timers, 't2Registration' | 't3Deregistration' | 't4Reregistration' | 't4Share' | 'retranMax' | 'maxRegAttempt' | 'homeSilence'>;
   /** Uniform in [0, 1): jitter. */
   readonly fraction: () => number;
 }
@@ -209,8 +231,11 @@ export interface RegistrationContext extends RegistrationInput {
   readonly accepted: Registration | undefined;
   readonly outcome: RegistrationOutput;
 }
-/** A registrar can be asked: the same one on the same association (`none`), one on a new association, or one that has come by itself. */
-export interface HomeFound { readonly type: 'home.found'; readonly change: 'none' | 'found' | 'takeover' }
+/** A registrar can be asked: the same one on the same association (`none`), one on a new association (`found`), or one that has come by itself, for us (`takeover`) or
+ *  for others of this process (`moved`). */
+export interface HomeFound { readonly type: 'home.found'; readonly change: 'none' | 'found' | 'takeover' | 'moved' }
+/** Its home, a new one or the same again, says that it owns this registration, and by which generation, if it knows of generations. */
+interface TakenOver { readonly type: 'registration.takenOver'; readonly generation: Generation | undefined }
 export type RegistrationEvent =
   | { type: 'registration.request' }
   | { type: 'registration.update'; registration: Registration }
@@ -219,10 +244,13 @@ export type RegistrationEvent =
   | Response
   | Removal
   | HomeFound
+  | TakenOver
   | { type: 'home.lost' }
   | { type: 'transport.sendFailure' };
 export type RegistrationNews =
   | { type: 'registration.accepted'; generation: Generation | undefined; warnings: readonly Cause[] }
+  /** A registrar has claimed it. */
+  | { type: 'registration.moved'; generation: Generation | undefined }
   /** Said at each loss, of a registration under way too. */
   | { type: 'registration.lost'; reason: HuntReason | 'removed' }
   /** A change was; the registration stands as it was. */

@@ -6,6 +6,7 @@ const input = (given: Partial<RegistrationInput> = {}): RegistrationInput =>
   ({ home: anyActor('home'), owner: anyActor('owner'), registration: registrationOf(), timers: rfc, fraction: middle, ...given });
 const poolElement = (given?: Partial<RegistrationInput>) => drive(registrationMachine, input(given));
 const found = { type: 'home.found', change: 'found' } as const;
+const takeover = { type: 'home.found', change: 'takeover' } as const;
 
 const registering = (given?: Partial<RegistrationInput>) => {
   const pe = poolElement(given);
@@ -36,19 +37,19 @@ describe('registration (RFC 5352 §3.1)', () => {
   });
 
   // proves 5352-3.1-h, 5352-3.1-p, 5352-3.1-u, 5352-3.1-v
-  it('stops T2 on acceptance and re-registers 20 s before the life ends (§7.1)', () => {
+  it('stops T2 on acceptance and re-registers 20 s before the life ends, or up to a tenth sooner (§7.1)', () => {
     const pe = registering();
-    expect(pe.send(registered())).toEqual(['cancel T2-registration', 'send registration.accepted', 'start T4-reregistration 280000']);
+    expect(pe.send(registered())).toEqual(['cancel T2-registration', 'send registration.accepted', 'start T4-reregistration 266000']);
     expect(pe.expire('T4-reregistration')).toEqual(['send ASAP_REGISTRATION', 'start T2-registration 30000']);
   });
 
   it.each([[10_000, 600_000], [-1, 600_000], [620, 600_000], [60, 40_000], [40, 20_000], [30, 15_000], [2, 1_000]])(
     '§7.1, X-32: with a life of %d s T4 is %d ms, half of the life where 20 s before its end is less', (life, t4) => {
-      expect(registering({ registration: registrationOf(life) }).send(registered())).toContain(`start T4-reregistration ${t4}`);
+      expect(registering({ registration: registrationOf(life), fraction: () => 0 }).send(registered())).toContain(`start T4-reregistration ${t4}`);
     });
 
   it.each([[30, 10_000], [300, 60_000]])('quick: with a life of %d s T4 is %d ms, a third of it, at most a minute', (life, t4) => {
-    expect(registering({ registration: registrationOf(life), timers: quick }).send(registered())).toContain(`start T4-reregistration ${t4}`);
+    expect(registering({ registration: registrationOf(life), timers: quick, fraction: () => 0 }).send(registered())).toContain(`start T4-reregistration ${t4}`);
   });
 
   // proves 5352-3.1-t
@@ -88,7 +89,7 @@ describe('registration (RFC 5352 §3.1)', () => {
     const pe = registering();
     pe.expire('T2-registration');
     expect(pe.send(registered())).toContain('send registration.accepted');
-    expect(pe.state).toBe('registered');
+    expect(pe.state).toBe('registered.confirmed');
   });
 
   // proves 5352-3.1-x
@@ -156,6 +157,49 @@ describe('registration (RFC 5352 §3.1)', () => {
     expect(pe.send(removed())).toEqual(['cancel T4-reregistration', 'send registration.lost', 'start registration-back-off 45000']);
   });
 
+  it('T4 is jittered, and never later than the RFC has it', () => {
+    const spans = [0, 0.5, 1].map((fraction) => registering({ fraction: () => fraction }).send(registered()).at(-1));
+    expect(spans).toEqual([280_000, 266_000, 252_000].map((span) => `start T4-reregistration ${span}`));
+  });
+
+  it('X-41: what the new home gives is what it has from then on: in its next registration, in its deregistration, and against removals', () => {
+    const pe = member();
+    expect(pe.send({ type: 'registration.takenOver', generation: { generation: 4, home: 2 } })).toEqual(['send registration.moved']);
+    expect(pe.send(takeover)).toEqual([]);
+    expect(pe.state).toBe('registered.confirmed');
+    expect(pe.send(removed({ generation: 3, home: 1 }))).toEqual([]); // the old home's, late
+    expect(pe.send(removed({ generation: 4, home: 1 }))).toEqual([]); // of two with the same number the one with the larger home counts
+    pe.send({ type: 'deregistration.request' });
+    expect(pe.sent).toEqual([expect.objectContaining({ type: 'ASAP_DEREGISTRATION', generation: { generation: 4, home: 2 } })]);
+    const other = member();
+    other.send({ type: 'registration.takenOver', generation: { generation: 4, home: 2 } });
+    expect(other.send(removed({ generation: 4, home: 2 }))).toContain('send registration.lost');
+    expect(other.sent.at(-1)).toMatchObject({ type: 'ASAP_REGISTRATION', poolElement: { generation: { generation: 4, home: 2 } } });
+  });
+
+  it('a claim without a generation (RSPLIB) leaves the one there is', () => {
+    const pe = member();
+    pe.send({ type: 'registration.takenOver', generation: undefined });
+    expect(pe.sent).toEqual([{ type: 'registration.moved', generation: { generation: 3, home: 1 } }]);
+  });
+
+  it('a claim during a registration: the new home is asked, with the new generation', () => {
+    const pe = member();
+    pe.expire('T4-reregistration');
+    pe.send({ type: 'registration.takenOver', generation: { generation: 4, home: 2 } });
+    expect(pe.send(takeover)).toContain('send ASAP_REGISTRATION');
+    expect(pe.sent).toEqual([expect.objectContaining({ poolElement: expect.objectContaining({ generation: { generation: 4, home: 2 } }) as object })]);
+  });
+
+  it('where the new home has claimed others of its process only, it has a while to claim this one; then it is told', () => {
+    const pe = member();
+    expect(pe.send({ type: 'home.found', change: 'moved' })).toEqual(['start claim-wait 15250']);
+    expect(pe.state).toBe('registered.unconfirmed');
+    expect(pe.send({ type: 'registration.takenOver', generation: { generation: 4, home: 2 } })).toEqual(['cancel claim-wait', 'send registration.moved']);
+    pe.send({ type: 'home.found', change: 'moved' });
+    expect(pe.expire('claim-wait')).toEqual(['cancel T4-reregistration', 'send ASAP_REGISTRATION', 'start T2-registration 30000']);
+  });
+
   it('X-41: a removal of an older generation changes nothing', () => {
     const pe = member();
     expect(pe.send(removed({ generation: 2, home: 9 }))).toEqual([]);
@@ -167,7 +211,7 @@ describe('registration (RFC 5352 §3.1)', () => {
     const registration = registrationOf(60);
     const pe = member();
     expect(pe.send({ type: 'registration.update', registration })).toContain('send ASAP_REGISTRATION');
-    expect(pe.send(registered())).toEqual(['cancel T2-registration', 'send registration.accepted', 'start T4-reregistration 40000']);
+    expect(pe.send(registered())).toEqual(['cancel T2-registration', 'send registration.accepted', 'start T4-reregistration 38000']);
   });
 
   it('a change during a registration is sent after its answer', () => {
@@ -181,7 +225,7 @@ describe('registration (RFC 5352 §3.1)', () => {
   it('a rejected change leaves the registration as it was', () => {
     const pe = member();
     pe.send({ type: 'registration.update', registration: registrationOf(60) });
-    expect(pe.send(rejected)).toEqual(['cancel T2-registration', 'send registration.rejected', 'start T4-reregistration 280000']);
+    expect(pe.send(rejected)).toEqual(['cancel T2-registration', 'send registration.rejected', 'start T4-reregistration 266000']);
     expect(pe.context.registration).toEqual(registrationOf());
   });
 });
@@ -246,7 +290,8 @@ describe('registration, as a chart', () => {
   it('has every state and transition on some path', () => {
     const given = input({ timers: { ...rfc, maxRegAttempt: 0 } });
     const cases = {
-      'home.found': [found, { change: 'none' }, { change: 'takeover' }],
+      'home.found': [found, { change: 'none' }, { change: 'takeover' }, { change: 'moved' }],
+      'registration.takenOver': [{ generation: { generation: 3, home: 1 } }],
       ASAP_REGISTRATION_RESPONSE: [registered({ generation: 3, home: 1 }), rejected],
       ASAP_DEREGISTRATION_RESPONSE: [removed(), removed({ generation: 2, home: 1 })],
       'registration.update': [{ registration: registrationOf() }],
