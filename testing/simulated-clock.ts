@@ -9,6 +9,9 @@ export class SimulatedClock implements Clock {
   #deferred: (() => void)[] = [];
   #waiting = 0;
   #advancing = false;
+  #turns = 0;
+  /** Called after each turn, with nothing left to settle: where invariants are asked. */
+  onTurn: (() => void) | undefined;
 
   constructor(start: Milliseconds = 0) {
     this.#now = start;
@@ -21,6 +24,11 @@ export class SimulatedClock implements Clock {
   /** Timers that are set and neither expired nor cleared. */
   get pending(): number {
     return this.#waiting;
+  }
+
+  /** Turns of the event loop so far. */
+  get turns(): number {
+    return this.#turns;
   }
 
   setTimeout(expire: () => void, delay: Milliseconds): unknown {
@@ -92,6 +100,8 @@ export class SimulatedClock implements Clock {
       turns += 1;
       if (turns > MAX_TURNS) throw new Error(`time stands still at ${this.#now} ms: something sets timers of 0 ms for ever`);
       await this.#turn();
+      this.#turns += 1;
+      this.onTurn?.();
     }
     if (!condition()) this.#now = Math.max(this.#now, end);
   }

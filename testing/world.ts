@@ -11,16 +11,17 @@ import { SimulatedClock } from './simulated-clock.js';
 
 /** A simulated world: virtual time, one network, one seed. `host(name)` gives what a process there needs; `network` holds, cuts and slows. */
 export class World {
-  readonly clock = new SimulatedClock();
+  readonly clock: SimulatedClock;
   readonly random: SeededRandom;
   readonly network: MemoryNetwork;
   /** What all hosts logged, in order. */
   readonly log: LogEntry[] = [];
   readonly #hosts = new Map<MemoryHost, WorldHost>();
 
-  constructor({ seed = 1, ...options }: { readonly seed?: number } & Partial<Omit<MemoryNetworkOptions, 'clock' | 'random'>> = {}) {
+  constructor({ seed = 1, clock = new SimulatedClock(), createNetwork = (options) => new MemoryNetwork(options), ...options }: WorldOptions = {}) {
+    this.clock = clock;
     this.random = new SeededRandom(seed);
-    this.network = new MemoryNetwork({ clock: this.clock, random: this.random.fork(), ...options });
+    this.network = createNetwork({ clock, random: this.random.fork(), ...options });
   }
 
   /** The process on that host: a new one at the first call, and after its crash. */
@@ -62,6 +63,13 @@ export class World {
     if (address === undefined) throw Object.assign(new Error(`getaddrinfo ENOTFOUND ${name}`), { code: 'ENOTFOUND' });
     return [address];
   }
+}
+
+export interface WorldOptions extends Partial<Omit<MemoryNetworkOptions, 'clock' | 'random'>> {
+  /** Default 1. */
+  readonly seed?: number;
+  readonly clock?: SimulatedClock;
+  readonly createNetwork?: (options: MemoryNetworkOptions) => MemoryNetwork;
 }
 
 /** One process of the world; `environment` is what the actors take. */

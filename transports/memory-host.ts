@@ -15,6 +15,7 @@ export class MemoryHost {
   readonly datagramSockets = new Set<MemoryDatagramSocket>();
   readonly #world: MemoryNetwork;
   readonly #machine: Machine;
+  readonly #timers = new Set<HostTimer>();
   #state: 'running' | 'frozen' | 'waking' | 'dead' = 'running';
   #overdue: HostTimer[] = [];
   #input: (() => void)[] = [];
@@ -41,6 +42,11 @@ export class MemoryHost {
 
   get isFrozen(): boolean {
     return this.#state === 'frozen';
+  }
+
+  /** Its timers that are set and neither expired nor cleared. */
+  get pendingTimers(): number {
+    return this.#timers.size;
   }
 
   /** As SIGSTOP: nothing runs; the kernel goes on to accept streams and to take bytes until its buffers are full. */
@@ -71,6 +77,8 @@ export class MemoryHost {
     this.servers.clear();
     this.sockets.clear();
     this.datagramSockets.clear();
+    for (const timer of this.#timers) this.#world.clock.clearTimeout(timer.handle);
+    this.#timers.clear();
     this.#overdue = this.#input = this.#deferred = [];
   }
 
@@ -109,13 +117,16 @@ export class MemoryHost {
       now: () => clock.now(),
       setTimeout: (expire, delay) => {
         const timer: HostTimer = { expire, isDone: false, handle: undefined };
+        if (!this.isAlive) return timer;
         timer.handle = clock.setTimeout(() => this.#expire(timer), delay);
+        this.#timers.add(timer);
         return timer;
       },
       clearTimeout: (handle) => {
         const timer = handle as HostTimer | undefined;
         if (timer === undefined) return;
         timer.isDone = true;
+        this.#timers.delete(timer);
         clock.clearTimeout(timer.handle);
       },
       defer: (task) => clock.defer(() => this.#runDeferred(task)),
@@ -129,6 +140,7 @@ export class MemoryHost {
       return;
     }
     timer.isDone = true;
+    this.#timers.delete(timer);
     timer.expire();
   }
 

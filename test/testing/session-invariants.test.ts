@@ -1,0 +1,78 @@
+import { reference, repliesTo, stateText, statelessReplies } from '../../testing/simulation/counter.js';
+import { emptyHistory, type InstanceHistory, type SessionHistory } from '../../testing/simulation/session-history.js';
+import { sessionInvariants } from '../../testing/simulation/session-invariants.js';
+
+const messages = ['1 a', '2 b', '3 c', '4 d'];
+
+/** A session without a fault, of four messages, moved once. */
+function good(mode: SessionHistory['mode'] = 'effectively-once', stateful = mode === 'effectively-once'): SessionHistory {
+  const history = emptyHistory({ mode, stateful, concurrency: 1, window: { messages: 8, bytes: 1000 } });
+  history.sent.push(...messages);
+  for (const number of [1, 2, 3, 4]) history.sends.set(number, 'resolved');
+  history.replies.push(...(stateful ? reference(messages).replies : messages.flatMap(statelessReplies)));
+  history.ticks.push(1, 2, 3);
+  history.instances.push(instance('pe1#1', 1, '1', '2'), { ...instance('pe2#1', 2, ...(stateful ? ['cookie 2/x 0'] : []), 'callback', '3', '4'), state: stateText(reference(messages).state) });
+  return history;
+}
+
+const instance = (process: string, epoch: number, ...events: string[]): InstanceHistory =>
+  ({ process, epoch, events, state: '', running: 0, mostRunning: 1, isFenced: false, isOver: false, trespasses: [] });
+
+const last = (history: SessionHistory): InstanceHistory => history.instances[1]!;
+
+/** A bad world for each invariant: what makes it fail. */
+const bad: Readonly<Record<string, readonly (() => SessionHistory)[]>> = {
+  'replies are as if nothing had failed': [
+    () => edited(good(), ({ replies }) => replies.splice(1, 1)),
+    () => edited(good(), ({ replies }) => replies.splice(1, 0, replies[0]!)),
+    () => edited(good(), ({ replies }) => replies.reverse()),
+    () => edited(good(), ({ replies }) => replies.push(...repliesTo('4 d', { count: 5, digest: 1 }))),
+    () => edited({ ...good('effectively-once', false), concurrency: 3 }, ({ replies }) => replies.push(replies[0]!)),
+    () => edited({ ...good('effectively-once', false), concurrency: 3 }, ({ replies }) => replies.push('foreign')),
+  ],
+  'every reply comes': [() => edited(good('at-least-once'), ({ replies }) => replies.pop())],
+  'state is as if nothing had failed': [() => edited(good(), (history) => { last(history).state = '5/0'; })],
+  'at-least-once loses nothing': [() => edited(good('at-least-once'), (history) => last(history).events.pop())],
+  'at-least-once resolves when handled': [() => edited(good('at-least-once'), (history) => last(history).events.pop())],
+  'at-most-once doubles nothing': [
+    () => edited(good('at-most-once'), (history) => history.instances[0]!.events.push('3')),
+    () => edited(good('at-most-once'), ({ replies }) => replies.push(replies[0]!)),
+  ],
+  'at-most-once reports what it may have lost': [() => edited(good('at-most-once'), (history) => last(history).events.pop())],
+  'unprompted messages are numbered without a gap': [() => edited(good(), ({ ticks }) => ticks.push(3)), () => edited(good(), ({ ticks }) => ticks.push(5))],
+  'order at the new pool element': [
+    () => edited(good(), (history) => last(history).events.reverse()),
+    () => edited(good(), (history) => last(history).events.push('callback')),
+    () => edited(good(), (history) => last(history).events.push('cookie 4/x 0')),
+    () => edited(good(), (history) => last(history).events.push('6')),
+    () => edited(good(), (history) => last(history).events.push('4')),
+  ],
+  'a message at a time': [() => edited(good(), (history) => { last(history).mostRunning = 2; })],
+  'one epoch at a time at a pool element': [() => edited(good(), (history) => history.instances.push({ ...instance('pe9', 3), running: 1 }, { ...instance('pe9', 4), running: 1 }))],
+  'who froze hands nothing out': [() => edited(good(), (history) => last(history).trespasses.push('4'))],
+  'every send settles': [() => edited(good(), ({ sends }) => sends.delete(3))],
+  'the session goes on': [() => edited(good(), (history) => { history.end = 'FAILOVER_FAILED'; })],
+  'the window is bounded': [() => edited(good(), (history) => { history.mostKept = { messages: 9, bytes: 10 }; }), () => edited(good(), (history) => { history.mostKept = { messages: 1, bytes: 1001 }; })],
+};
+
+function edited(history: SessionHistory, edit: (history: SessionHistory) => void): SessionHistory {
+  edit(history);
+  return history;
+}
+
+describe.each(sessionInvariants.map((invariant) => [invariant.name, invariant] as const))('%s', (name, { check }) => {
+  it.each(['effectively-once', 'at-least-once', 'at-most-once'] as const)('holds for a good session (%s)', (mode) => {
+    expect(check(good(mode))).toBeUndefined();
+  });
+
+  it('can fail', () => {
+    expect(bad[name]?.length ?? 0).toBeGreaterThan(0);
+    for (const world of bad[name] ?? []) expect(check(world())).toEqual(expect.any(String));
+  });
+});
+
+it('a session may end over a poisoned message (D-17), and over nothing else', () => {
+  const goesOn = sessionInvariants.find(({ name }) => name === 'the session goes on')!;
+  expect(goesOn.check({ ...good(), end: 'POISONED_MESSAGE', errors: ['POISONED_MESSAGE'], failovers: 3 })).toBeUndefined();
+  expect(goesOn.check({ ...good(), end: 'POISONED_MESSAGE', errors: ['POISONED_MESSAGE'], failovers: 1 })).toEqual(expect.any(String));
+});

@@ -1,0 +1,31 @@
+import type { PoolView } from '../../actors/pool.js';
+import { UnknownPoolHandleError } from '../../errors.js';
+import { HandleCache } from '../../handlespace/cache.js';
+import { quickTimers } from '../../machines/timers.js';
+import { poolHandleText, type PoolElement } from '../../wire/index.js';
+import type { WorldHost } from '../world.js';
+
+/** A registrar's knowledge of one pool as a list, 2 ms away: where the search is about sessions. */
+export class ListedPools implements PoolView {
+  readonly #cache: HandleCache;
+
+  constructor(private readonly elements: readonly PoolElement[], private readonly host: WorldHost) {
+    this.#cache = new HandleCache({ random: host.random, staleAfter: quickTimers.staleCacheValue });
+  }
+
+  pick(key: string, avoid?: ReadonlySet<number>): PoolElement | undefined { return this.#cache.pick(key, this.host.clock.now(), avoid); }
+
+  isStale(key: string): boolean { return this.#cache.isStale(key, this.host.clock.now()); }
+
+  async refresh(key: string): Promise<void> {
+    await new Promise<void>((answered) => { this.host.clock.setTimeout(answered, 2); });
+    const elements = [...this.elements];
+    if (elements.length === 0) throw new UnknownPoolHandleError(poolHandleText(key));
+    this.#cache.put(key, { elements, policy: elements[0]?.policy, now: this.host.clock.now() });
+  }
+
+  reportUnreachable(key: string, peIdentifier: number): boolean {
+    this.#cache.suspect(key, peIdentifier, this.host.clock.now() + quickTimers.suspicion);
+    return true;
+  }
+}

@@ -1,0 +1,10 @@
+import type { Scenario } from './outcome.js';
+import { sessionLife } from './session-life.js';
+
+export const scenarios: readonly Scenario[] = [sessionLife];
+
+export function scenarioOf(name: string): Scenario {
+  const scenario = scenarios.find((each) => each.name === name);
+  if (scenario === undefined) throw new Error(`no scenario ${name}; there are ${scenarios.map((each) => each.name).join(', ')}`);
+  return scenario;
+}

@@ -1,0 +1,51 @@
+import type { DeliveryMode } from '../../delivery/modes.js';
+
+/** What a session's user and its pool elements saw of one session, as plain data: invariants are held against it. */
+export interface SessionHistory {
+  readonly mode: DeliveryMode;
+  readonly stateful: boolean;
+  readonly concurrency: number;
+  /** Messages, in the order of their sending; each begins with its number, from 1. */
+  readonly sent: string[];
+  /** What became of each send promise: `resolved`, or the error's code; absent as long as it waits. */
+  readonly sends: Map<number, string>;
+  readonly replies: string[];
+  /** Unprompted messages, in the order in which the user saw them. */
+  readonly ticks: number[];
+  /** At each pool element in turn. */
+  readonly instances: InstanceHistory[];
+  /** Messages that the session gave back as perhaps not handled. */
+  readonly undelivered: string[];
+  /** Codes of errors that the session reported. */
+  readonly errors: string[];
+  /** How often it moved. */
+  failovers: number;
+  /** The session ended by itself: the error's code. */
+  end: string | undefined;
+  /** The user waits for nothing any more. */
+  isSettled: boolean;
+  /** Bytes and messages kept at most, as configured and as seen. */
+  readonly window: { readonly messages: number; readonly bytes: number };
+  mostKept: { messages: number; bytes: number };
+}
+
+/** One instance of the session at one pool element. */
+export interface InstanceHistory {
+  readonly process: string;
+  readonly epoch: number;
+  /** In order: `cookie 3/…`, `callback`, `17` (a message by its number). */
+  readonly events: string[];
+  /** State when it handled its last message, as text. */
+  state: string;
+  running: number;
+  mostRunning: number;
+  isOver: boolean;
+  /** Its process woke up after its user had gone elsewhere. */
+  isFenced: boolean;
+  /** What it began to handle nonetheless. */
+  readonly trespasses: string[];
+}
+
+export function emptyHistory(given: Pick<SessionHistory, 'mode' | 'stateful' | 'concurrency' | 'window'>): SessionHistory {
+  return { ...given, sent: [], sends: new Map(), replies: [], ticks: [], instances: [], undelivered: [], errors: [], failovers: 0, end: undefined, isSettled: false, mostKept: { messages: 0, bytes: 0 } };
+}

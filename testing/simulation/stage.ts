@@ -1,0 +1,244 @@
+import type { Milliseconds } from '../../environment.js';
+import type { MemoryHost } from '../../transports/memory-host.js';
+import type { NetworkEvent, PathOptions } from '../../transports/memory.js';
+import { World, type WorldHost } from '../world.js';
+import { ActorsAlive } from './actors-alive.js';
+import { describeFault, disturb, type Fault, type PlannedFault } from './faults.js';
+import type { Cut, Violation } from './outcome.js';
+import { Transcript } from './transcript.js';
+
+/** A part that a process plays: it can be started again on its host, and leave. */
+export interface Role {
+  readonly host: string;
+  /** Resolves when it plays its part; goes on trying as long as its process lives. */
+  start(process: WorldHost): Promise<void>;
+  /** Leaves in order, before its process ends: a drain. */
+  drain?(): Promise<void>;
+  /** Leaves in order at the end. */
+  close(): Promise<void>;
+}
+
+export interface StageOptions extends PathOptions {
+  readonly seed: number;
+  readonly cut: Cut;
+  readonly chunks: 'whole' | 'random';
+  readonly bufferSize: number;
+  /** Whose segments are counted, for faults between frames. */
+  readonly counts?: (event: NetworkEvent) => boolean;
+}
+
+/** A simulated world with its processes, what happens to them, and what is held against it. */
+export class Stage {
+  readonly world: World;
+  readonly transcript: Transcript;
+  readonly violations: Violation[] = [];
+  readonly actors = new ActorsAlive();
+  /** Numbers of the faults that happened. */
+  readonly happened: number[] = [];
+  readonly #cut: Cut;
+  readonly #roles = new Map<string, Role>();
+  readonly #playing = new Map<string, MemoryHost>();
+  readonly #waits = new Map<Promise<unknown>, { readonly process: MemoryHost; readonly what: string }>();
+  readonly #endings = new Set<() => void>();
+  #bySegment: PlannedFault[] = [];
+  #segments = 0;
+  #isCalm = true;
+
+  constructor({ seed, cut, counts = () => false, ...network }: StageOptions) {
+    this.#cut = cut;
+    this.world = new World({ seed, spoils: true, ...network, trace: (event) => { if (event.kind === 'bytes' && counts(event)) this.#counted(); } });
+    this.transcript = new Transcript(() => this.world.clock.now());
+  }
+
+  get clock() { return this.world.clock; }
+  get now(): Milliseconds { return this.world.clock.now(); }
+
+  violated(invariant: string, what: string): void {
+    if (this.violations.some((known) => known.invariant === invariant && known.what === what)) return;
+    this.violations.push({ invariant, what, at: this.now });
+    this.transcript.note('VIOLATION', `${invariant}: ${what}`);
+  }
+
+  /** Asks after each turn. */
+  watch(check: () => void): void { this.clock.onTurn = check; }
+
+  // ---- processes
+
+  add(role: Role): void { this.#roles.set(role.host, role); }
+
+  isPlaying(host: string): boolean { return this.#playing.get(host)?.isAlive === true; }
+
+  process(host: string): WorldHost { return this.world.host(host); }
+
+  /** A new process begins to play its part, unless one does. */
+  async start(name: string): Promise<void> {
+    const role = this.#roles.get(name);
+    if (role === undefined || this.isPlaying(name)) return;
+    const host = this.world.host(name);
+    this.#playing.set(name, host.process);
+    await this.track(host.process, `start of ${name}`, role.start(host));
+  }
+
+  /** A promise that has to settle while its process lives. */
+  track<T>(process: MemoryHost, what: string, promise: Promise<T>): Promise<T> {
+    this.#waits.set(promise, { process, what });
+    const over = (): void => void this.#waits.delete(promise);
+    promise.then(over, over);
+    return promise;
+  }
+
+  /** What has not settled, of processes that live. */
+  waits(): string[] { return [...this.#waits.values()].filter(({ process }) => process.isAlive).map(({ what }) => what); }
+
+  // ---- faults
+
+  /** From now on things go wrong as planned. `resolve` says which host a part is. */
+  disturb(faults: readonly PlannedFault[], resolve: (part: string) => string | undefined): void {
+    const { only } = this.#cut;
+    const chosen = faults.filter(({ number }) => only === undefined || only.includes(number));
+    this.#isCalm = false;
+    this.#segments = 0;
+    this.#resolve = resolve;
+    this.#bySegment = chosen.filter(({ moment }) => 'segments' in moment);
+    for (const planned of chosen) if ('at' in planned.moment) this.clock.setTimeout(() => { this.#happen(planned); }, planned.moment.at);
+  }
+
+  #resolve: (part: string) => string | undefined = (part) => part;
+
+  #counted(): void {
+    this.#segments += 1;
+    const due = this.#bySegment.filter(({ moment }) => 'segments' in moment && moment.segments === this.#segments);
+    for (const planned of due) this.clock.setTimeout(() => { this.#happen(planned); }, 0);
+  }
+
+  #happen({ number, fault: drawn }: PlannedFault): void {
+    const host = this.#resolve(drawn.host);
+    if (this.#isCalm || host === undefined || !this.isPlaying(host)) return;
+    const fault = { ...drawn, host } as Fault;
+    this.happened.push(number);
+    this.transcript.note('FAULT', `${number}: ${describeFault(fault)}`);
+    this.#apply(fault, this.world.host(host).process);
+  }
+
+  #apply(fault: Fault, process: MemoryHost): void {
+    const since = this.now;
+    switch (fault.kind) {
+      case 'crash':
+        process.crash({ peersSee: fault.peersSee });
+        return this.#backAfter(fault.host, fault.back);
+      case 'drain': return this.#drain(fault.host, process, fault.back);
+      case 'freeze': case 'block':
+        process.freeze();
+        return this.#endAfter(fault.span, () => { this.#thaw(process, since); });
+      default: {
+        const end = disturb(this.world.network, fault);
+        if (end !== undefined && 'span' in fault) this.#endAfter(fault.span, () => { this.transcript.note('FAULT', `over: ${describeFault(fault)}`); end(); });
+      }
+    }
+  }
+
+  #thaw(process: MemoryHost, since: Milliseconds): void {
+    if (!process.isFrozen) return;
+    this.transcript.note('FAULT', `thaw ${process.name}`);
+    this.onThaw?.(process, this.now - since);
+    process.thaw();
+  }
+
+  /** Told just before a process runs again, after so long. */
+  onThaw: ((process: MemoryHost, span: Milliseconds) => void) | undefined;
+
+  #drain(name: string, process: MemoryHost, back: Milliseconds): void {
+    const role = this.#roles.get(name);
+    if (role?.drain === undefined) return;
+    this.track(process, `drain of ${name}`, role.drain()).then(
+      () => {
+        if (!process.isAlive) return;
+        this.transcript.note(name, 'has left');
+        const left = this.now;
+        this.#endAfter(SETTLING, () => { this.#exit(name, process, left); this.#backAfter(name, back); });
+      },
+      (error: unknown) => { if (process.isAlive) this.violated('leaves in order', `${name}: ${String(error)}`); },
+    );
+  }
+
+  /** Ends by itself: nothing is left to do. */
+  #exit(name: string, process: MemoryHost, left: Milliseconds): void {
+    if (process.isAlive && !process.isFrozen && this.now >= left + SETTLING) this.leftovers(process);
+    this.transcript.note(name, 'exits');
+    process.crash({ peersSee: 'end' });
+  }
+
+  #backAfter(name: string, span: Milliseconds): void { this.#endAfter(span, () => { this.#restart(name); }); }
+
+  #restart(name: string): void {
+    if (this.isPlaying(name)) return;
+    this.transcript.note(name, 'starts again');
+    this.start(name).catch((error: unknown) => { this.violated('starts again', `${name}: ${String(error)}`); });
+  }
+
+  /** Ends by itself after `span`, or with `heal`. */
+  #endAfter(span: Milliseconds, end: () => void): void {
+    if (this.#isCalm) return end();
+    const once = (): void => { if (this.#endings.delete(once)) end(); };
+    this.#endings.add(once);
+    this.clock.setTimeout(once, span);
+  }
+
+  /** Nothing goes wrong any more: all are back, all paths open. */
+  heal(): void {
+    this.transcript.note('FAULT', 'all is well from here on');
+    this.#isCalm = true;
+    for (const end of [...this.#endings]) end();
+    this.world.network.heal();
+    for (const name of this.#roles.keys()) this.#restart(name);
+  }
+
+  // ---- the end
+
+  /** Everybody leaves, in this order, and nothing may be left. */
+  async close(order: readonly string[], within: Milliseconds): Promise<void> {
+    this.transcript.note('FAULT', `all leave: ${order.join(', ')}`);
+    for (const name of order) {
+      const { process } = this.world.host(name);
+      await this.settles(`close of ${name}`, this.track(process, `close of ${name}`, this.#roles.get(name)?.close() ?? Promise.resolve()), within);
+    }
+    await this.world.advance(SETTLING);
+    for (const name of order) this.leftovers(this.world.host(name).process);
+    for (const what of this.waits()) this.violated('every promise settles', what);
+  }
+
+  leftovers(process: MemoryHost): void {
+    for (const what of leftoversOf({
+      timers: process.pendingTimers, sockets: process.sockets.size, servers: process.servers.size, datagramSockets: process.datagramSockets.size, actors: this.actors.of(process.clock),
+    })) this.violated('nothing is left', `${process.name}: ${what}`);
+  }
+
+  /** @returns whether it did, in time. */
+  async settles(what: string, promise: Promise<unknown>, within: Milliseconds): Promise<boolean> {
+    let over = false;
+    let failure: unknown;
+    promise.then(() => { over = true; }, (error: unknown) => { over = true; failure = error; });
+    await this.clock.advanceUntil(() => over, within).catch((error: unknown) => { if (!String(error).includes('not so within')) throw error; });
+    if (!over) this.violated('every promise settles', `${what}: not within ${within} ms`);
+    else if (failure !== undefined) this.violated('every promise settles', `${what}: ${String(failure)}`);
+    return over && failure === undefined;
+  }
+}
+
+export interface Remains {
+  readonly timers: number;
+  readonly sockets: number;
+  readonly servers: number;
+  readonly datagramSockets: number;
+  readonly actors: readonly string[];
+}
+
+/** What a process that has closed everything still has, in words. */
+export function leftoversOf(remains: Remains): string[] {
+  return Object.entries(remains as unknown as Record<string, number | readonly string[]>)
+    .filter(([, left]) => (typeof left === 'number' ? left > 0 : left.length > 0))
+    .map(([what, left]) => `${what}: ${typeof left === 'number' ? left : left.join(', ')}`);
+}
+
+/** For what is under way to arrive. */
+const SETTLING = 3_000;
