@@ -43,6 +43,7 @@ export const poolUserMachine = setup({
                 'home.heard': { actions: 'hunt' },
                 'home.down': { actions: 'hunt' },
                 'home.adopted': { actions: 'hunt' },
+                'registrar.announced': { actions: 'hunt' },
                 'attempt.up': { actions: 'hunt' },
                 'attempt.failed': { actions: 'hunt' },
               },

@@ -4,7 +4,8 @@ import { difference, growing, shuffle } from './random.js';
 import type { Timers } from './timers.js';
 
 /** Finds a home registrar and notices when it falls silent. RFC 5352 §3.6. One hunt serves all of a process: its host makes the links and
- *  tells those who wait. Multicast announcements would add addresses; configured ones never age (X-10). */
+ *  tells those who wait. Addresses announced by multicast are hints that stand beside the configured ones, which never age (X-10): nobody vouches for them, so they
+ *  come second, are few at once, and mean nothing to a home that lives. */
 export const serverHuntMachine = setup({
   types: {} as { context: ServerHuntContext; events: ServerHuntEvent; input: ServerHuntInput },
   actors: {
@@ -20,7 +21,7 @@ export const serverHuntMachine = setup({
     suspectHome: assign({ suspects: ({ context: { suspects, home } }) => (home === undefined ? suspects : [...difference(suspects, [home]), home].slice(-MOST_SUSPECTS)) }),
     trustHome: assign({ suspects: ({ context: { suspects, home } }) => difference(suspects, [home]) }),
     forgetTried: assign({ tried: [] }),
-    arrange: assign(({ context }, { addresses }: { addresses: readonly string[] }) => ({ candidates: order(addresses, context), tried: [] })),
+    arrange: assign(({ context }, { addresses }: { addresses: readonly string[] }) => ({ candidates: order(addresses, context.announced?.() ?? [], context), tried: [] })),
     /** SH1: as many attempts at once as there may be associations, the old home's counted. */
     attempt: enqueueActions(({ context, enqueue }) => {
       const starting = next(context, Math.max(0, MAX_ASSOCIATIONS - context.attempts.length - (context.home === undefined ? 0 : 1)));
@@ -31,6 +32,7 @@ export const serverHuntMachine = setup({
         tried: [...context.tried, ...starting],
       });
     }),
+    addCandidate: assign(({ context }, { address }: { address: string }) => ({ candidates: [...context.candidates, address] })),
     forgetAttempt: assign(({ context }, { address }: { address: string }) => ({ attempts: context.attempts.filter((other) => other !== address) })),
     forgetAttempts: assign({ attempts: [], candidates: [] }),
     doubleT5: assign({ t5: ({ context }) => Math.min(2 * context.t5, context.timers.retranMax) }),
@@ -43,6 +45,9 @@ export const serverHuntMachine = setup({
     /** What those who hunt miss has come from the old home after all. */
     isAnswer: ({ context }, { answers }: { answers: HuntReason }) => context.home !== undefined && (context.why === 'silence' || context.why === answers),
     hasCandidates: ({ context }) => context.candidates.length > 0,
+    hasAnnounced: ({ context }) => (context.announced?.().length ?? 0) > 0,
+    isNews: ({ context: { home, candidates, tried, suspects } }, { address }: { address: string }) =>
+      candidates.length + tried.length < MOST_IN_ROUND && ![home, ...candidates, ...tried, ...suspects].includes(address),
     isLastAttempt: ({ context }, { address }: { address: string }) => context.attempts.every((other) => other === address),
     isQuiet: ({ context }) => context.silence() >= context.timers.homeSilence / 2,
     isSilent: ({ context }) => context.silence() >= 0.8 * context.timers.homeSilence, // it was asked for the last third
@@ -80,9 +85,9 @@ export const serverHuntMachine = setup({
           invoke: {
             src: 'lookUp', id: 'lookUp', input: ({ context }) => context,
             onDone: { target: 'attempting', actions: { type: 'arrange', params: ({ event }) => ({ addresses: event.output }) } },
-            onError: 'lost',
+            onError: [{ guard: 'hasAnnounced', target: 'attempting', actions: { type: 'arrange', params: { addresses: [] } } }, { target: 'lost' }],
           },
-          after: { 'T5-Serverhunt': 'lost' },
+          after: { 'T5-Serverhunt': [{ guard: 'hasAnnounced', target: 'attempting', actions: { type: 'arrange', params: { addresses: [] } } }, { target: 'lost' }] },
         },
         attempting: {
           entry: 'attempt', // SH1, SH2
@@ -97,6 +102,7 @@ export const serverHuntMachine = setup({
               { guard: { type: 'isLastAttempt', params: ({ event }) => event }, target: 'lost', actions: 'forgetAttempts' },
               { actions: { type: 'forgetAttempt', params: ({ event }) => event } },
             ],
+            'registrar.announced': { guard: { type: 'isNews', params: ({ event }) => event }, actions: [{ type: 'addCandidate', params: ({ event }) => event }, 'attempt'] },
           },
         },
         // Nobody is there: no address is left to try, so waiting for T5 would help nobody. Short at first, then longer.
@@ -104,7 +110,7 @@ export const serverHuntMachine = setup({
           initial: 'resting',
           entry: ['countRound', { type: 'tell', params: ({ context }) => ({ type: 'hunt.failed', rounds: context.rounds }) }],
           states: {
-            resting: { after: { 'hunt-back-off': '#serverHunt.hunting.lookingUp' }, on: { 'home.seek': 'wanted' } },
+            resting: { after: { 'hunt-back-off': '#serverHunt.hunting.lookingUp' }, on: { 'home.seek': 'wanted', 'registrar.announced': 'wanted' } }, // however many are forged, a hunt comes no sooner than T5 / 2
             wanted: { after: { 'hunt-interval': '#serverHunt.hunting.lookingUp' } },
           },
         },
@@ -146,14 +152,18 @@ const MAX_ASSOCIATIONS = 3;
 /** Kept of those that failed us while their association stood. */
 const MOST_SUSPECTS = 16;
 
-/** Those not tried in the round before come first, in random order (SH5); then suspects, the first one suspected first; last the present home: it is the one that failed. */
-function order(addresses: readonly string[], { tried, home, suspects, fraction }: ServerHuntContext): readonly string[] {
-  const all = [...new Set(addresses)];
+/** A round takes no more on account of what is announced while it lasts. */
+const MOST_IN_ROUND = 16;
+
+/** Those not tried in the round before come first (SH5), the configured ones in random order, then the announced ones as they come; then suspects, the first one suspected first; last the present home: it is the one that failed. */
+function order(addresses: readonly string[], announced: readonly string[], { tried, home, suspects, fraction }: ServerHuntContext): readonly string[] {
+  const all = [...new Set([...addresses, ...announced])];
+  const mixed = (some: readonly string[]): readonly string[] => [...shuffle(some.filter((address) => addresses.includes(address)), fraction), ...difference(some, addresses)];
   const trusted = all.filter((address) => address !== home && !suspects.includes(address));
   const doubtful = suspects.filter((address) => address !== home && all.includes(address));
   const [fresh, old] = [difference(trusted, tried), trusted.filter((address) => tried.includes(address))];
   const [freshDoubtful, oldDoubtful] = [difference(doubtful, tried), doubtful.filter((address) => tried.includes(address))];
-  const first = fresh.length > 0 ? [...shuffle(fresh, fraction), ...shuffle(old, fraction), ...freshDoubtful] : [...freshDoubtful, ...shuffle(old, fraction)];
+  const first = fresh.length > 0 ? [...mixed(fresh), ...mixed(old), ...freshDoubtful] : [...freshDoubtful, ...mixed(old)];
   return [...first, ...oldDoubtful, ...all.filter((address) => address === home)];
 }
 
@@ -176,6 +186,8 @@ export interface ServerHuntInput {
   /** Addresses, host names not yet resolved. */
   readonly registrars: readonly string[];
   readonly lookUp: (registrars: readonly string[]) => Promise<readonly string[]>;
+  /** Some of the addresses that were announced not longer than T7-ENRPoutdate ago, in the order to try them. */
+  readonly announced?: (() => readonly string[]) | undefined;
   readonly timers: Pick<Timers, 't5ServerHunt' | 'retranMax' | 'homeSilence'>;
   /** For how long nothing has been heard from home; 0 where nobody minds (a PU without elements asks when it wants something). */
   readonly silence: () => Milliseconds;
@@ -206,6 +218,8 @@ export type ServerHuntEvent =
   | { type: 'home.heard'; answers: HuntReason }
   | { type: 'home.down' }
   | { type: 'home.adopted'; address: string }
+  /** Somebody says by multicast that a registrar is there. */
+  | { type: 'registrar.announced'; address: string }
   | { type: 'attempt.up'; address: string }
   | { type: 'attempt.failed'; address: string };
 /** What the host is asked to do. */

@@ -16,6 +16,7 @@ describe('pool user, the role', () => {
   it.each([
     { type: 'home.seek', why: 'none' }, { type: 'home.heard', answers: 'T1-ENRPrequest' }, { type: 'home.down' }, { type: 'home.adopted', address: 'tcp://10.0.0.9:1' },
     { type: 'attempt.up', address: 'tcp://10.0.0.1:3863' }, { type: 'attempt.failed', address: 'tcp://10.0.0.1:3863' },
+    { type: 'registrar.announced', address: 'tcp://10.0.0.2:3863' },
   ] as const)('hands $type on to the hunt', (event) => {
     expect(poolUser().send(event)).toEqual([`send ${event.type} to serverHunt`]);
   });

@@ -253,19 +253,74 @@ describe('who accepts an association and answers nothing (RFC 5352 §3.6, §3.7)
   });
 });
 
+describe('announced registrars (RFC 5352 §3.6)', () => {
+  const announced = (...names: string[]) => (): readonly string[] => names.map((name) => `tcp://10.0.1.${name}:3863`);
+  const [forged = ''] = announced('99')();
+
+  // proves 5352-3.6-b
+  it('are tried beside the configured ones: these first, then those in the order they are told', () => {
+    const driven = hunting({ registrars: addresses('1', '2'), announced: announced('1', '2', '3') });
+    expect(started(driven).slice(0, 2).sort()).toEqual(addresses('1', '2'));
+    expect([started(driven)[2], ...driven.context.candidates]).toEqual(announced('1', '2', '3')());
+  });
+
+  it('SH5: the next round tries those that were not tried, whoever told of them', () => {
+    const driven = hunting({ registrars: addresses('1', '2', '3'), announced: announced('1') });
+    expect(started(driven).sort()).toEqual(addresses('1', '2', '3'));
+    driven.expire('T5-Serverhunt');
+    driven.childDone('lookUp', addresses('1', '2', '3'));
+    expect(started(driven)[0]).toBe(announced('1')()[0]);
+  });
+
+  it('X-10: none are configured, or their names have no address, or the resolver never answers: the announced ones are tried', () => {
+    for (const fail of [(driven: Hunt) => driven.childFailed('lookUp'), (driven: Hunt) => driven.expire('T5-Serverhunt')]) {
+      const driven = hunt({ registrars: [], announced: announced('1') });
+      driven.send({ type: 'home.seek', why: 'none' });
+      fail(driven);
+      expect([driven.state, ...started(driven)]).toEqual(['hunting.attempting', ...announced('1')()]);
+    }
+  });
+
+  it('an announcement ends the rest of a hunt, not before about T5 / 2: thousands of them cost no more', () => {
+    const driven = hunting({ registrars: addresses('1') });
+    driven.send({ type: 'attempt.failed', address: addresses('1')[0] as string });
+    expect(driven.send({ type: 'registrar.announced', address: forged })).toEqual(['cancel hunt-back-off', 'start hunt-interval 7500']);
+    expect(driven.send({ type: 'registrar.announced', address: forged })).toEqual([]);
+    expect(driven.expire('hunt-interval')).toContain('invoke lookUp');
+  });
+
+  it('an announcement during a round adds its address to it, once, up to sixteen in all', () => {
+    const driven = hunting({ registrars: addresses('1', '2') });
+    expect(driven.send({ type: 'registrar.announced', address: forged })).toEqual(['send attempt.start']);
+    expect(driven.send({ type: 'registrar.announced', address: forged })).toEqual([]);
+    for (let host = 0; host < 100; host += 1) driven.send({ type: 'registrar.announced', address: `tcp://10.0.2.${host}:3863` });
+    expect([driven.context.attempts.length, driven.context.candidates.length]).toEqual([3, 13]);
+  });
+
+  // proves 5352-9.2-t
+  it('an announcement means nothing to a home that lives, nor to one who wants none', () => {
+    const driven = atHome();
+    const { home } = driven.context;
+    expect(driven.send({ type: 'registrar.announced', address: forged })).toEqual([]);
+    expect([driven.state, driven.context.home]).toEqual(['home.heard', home]);
+    expect(hunt().send({ type: 'registrar.announced', address: forged })).toEqual([]);
+  });
+});
+
 describe('server hunt, as a chart', () => {
   it('has every state and transition on some path', () => {
-    const world = (silence: number, isNeeded: boolean): ServerHuntInput =>
-      input({ registrars: addresses('1', '2', '3', '4'), timers: { ...quick, homeSilence: 1000 }, silence: () => silence, isNeeded: () => isNeeded });
+    const world = (silence: number, isNeeded: boolean, announced = addresses()): ServerHuntInput =>
+      input({ announced: () => announced, registrars: addresses('1', '2', '3', '4'), timers: { ...quick, homeSilence: 1000 }, silence: () => silence, isNeeded: () => isNeeded });
     const cases = {
       'home.seek': [{ why: 'none' }, { why: 'T1-ENRPrequest' }],
       'home.heard': [{ answers: 'T1-ENRPrequest' }, { answers: 'T2-registration' }],
       'home.adopted': [{ address: 'tcp://10.0.0.9:50000' }],
+      'registrar.announced': addresses('5').map((address) => ({ address })),
       'attempt.up': addresses('1', '2', '3').map((address) => ({ address })),
       'attempt.failed': addresses('1', '2', '3', '4').map((address) => ({ address })),
       'xstate.done.actor.lookUp': [{ output: addresses('1') }, { output: addresses('1', '2', '3', '4') }],
     };
     const project = ({ attempts, candidates, home, why }: ServerHuntContext): unknown => [attempts.length, candidates.length, home !== undefined, why];
-    expect(onNoPath(serverHuntMachine, [world(0, true), world(600, false), world(1000, true)], { cases, project: (context) => project(context as ServerHuntContext), limit: 50_000 })).toEqual([]);
+    expect(onNoPath(serverHuntMachine, [world(0, true), world(600, false), world(1000, true), world(0, true, addresses('5'))], { cases, project: (context) => project(context as ServerHuntContext), limit: 50_000 })).toEqual([]);
   });
 });
