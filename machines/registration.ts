@@ -235,7 +235,7 @@ export interface RegistrationContext extends RegistrationInput {
  *  for others of this process (`moved`). */
 export interface HomeFound { readonly type: 'home.found'; readonly change: 'none' | 'found' | 'takeover' | 'moved' }
 /** Its home, a new one or the same again, says that it owns this registration, and by which generation, if it knows of generations. */
-interface TakenOver { readonly type: 'registration.takenOver'; readonly generation: Generation | undefined }
+export interface TakenOver { readonly type: 'registration.takenOver'; readonly generation: Generation | undefined }
 export type RegistrationEvent =
   | { type: 'registration.request' }
   | { type: 'registration.update'; registration: Registration }
