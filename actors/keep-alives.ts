@@ -24,7 +24,7 @@ export interface KeepAlivesOwner {
 export class KeepAlives {
   readonly #owner: KeepAlivesOwner;
   readonly #watched = new Map<RegisteredElement, Watched>();
-  readonly #monitor: LoopMonitor;
+  readonly monitor: LoopMonitor;
   readonly #probes: Probes;
   readonly #questions: Questions<Watched>;
   readonly #warnings: Allowance;
@@ -37,9 +37,9 @@ export class KeepAlives {
   constructor(owner: KeepAlivesOwner) {
     const { environment, environment: { clock }, timers: { keepAliveTimeout, maxBadPeReport } } = owner;
     this.#owner = owner;
-    this.#monitor = new LoopMonitor({ clock });
+    this.monitor = new LoopMonitor({ clock });
     this.#probes = new Probes(environment, keepAliveTimeout, (association) => owner.probing(association));
-    this.#questions = new Questions(clock, this.#monitor, keepAliveTimeout, ({ actor }) => { actor.send(OVERDUE); });
+    this.#questions = new Questions(clock, this.monitor, keepAliveTimeout, ({ actor }) => { actor.send(OVERDUE); });
     this.#warnings = new Allowance(clock, 1);
     this.#registrar = { maxBadPeReport, suspectsItself: () => this.#suspectsItself() };
     this.#arm();
@@ -103,7 +103,7 @@ export class KeepAlives {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#owner.environment.clock.clearTimeout(this.#timer);
-    this.#monitor.stop();
+    this.monitor.stop();
     this.#questions.close();
     for (const { actor } of this.#watched.values()) actor.stop();
     this.#watched.clear();
@@ -119,7 +119,7 @@ export class KeepAlives {
   #renew(watched: Watched, asapTransport: ControlTransport | undefined, userTransport: TransportParameter): void {
     watched.asapTransport = asapTransport;
     watched.userTransport = userTransport;
-    watched.expires = this.#monitor.activeNow() + watched.element.life;
+    watched.expires = this.monitor.activeNow() + watched.element.life;
     watched.nextCheck = this.#owner.environment.clock.now() + this.#period();
   }
 
@@ -196,7 +196,7 @@ export class KeepAlives {
   /** Looks at a part of all elements: everyone comes by twice a second. So many are asked at once that the rate is kept; the others are late. */
   #tick(): void {
     const now = this.#owner.environment.clock.now();
-    const active = this.#monitor.activeNow(); // a registrar that slept had nobody's renewal in that time
+    const active = this.monitor.activeNow(); // a registrar that slept had nobody's renewal in that time
     let visits = Math.max(MIN_VISITS, Math.ceil(this.#watched.size * TICK / SWEEP));
     let checks = Math.ceil(this.#owner.timers.keepAliveRate * TICK / 1000);
     this.#sweep ??= this.#watched.values();

@@ -3,6 +3,7 @@ import { Handlespace, type Pool, type RegisteredElement } from '../handlespace/h
 import type { RemovalReason } from '../machines/keep-alive.js';
 import type { Timers } from '../machines/timers.js';
 import { parseAddress } from '../transports/address.js';
+import type { LoopMonitor } from '../transports/loop-monitor.js';
 import { decodePoolElement, encodeAsap, poolHandleFromKey, poolHandleKey, poolHandleText, type AsapMessageOf, type Cause, type ControlTransport, type Generation, type PoolElement } from '../wire/index.js';
 import { inconsistency, invalidity } from './admission.js';
 import type { Association } from './association.js';
@@ -24,6 +25,8 @@ export interface RegistrarCoreOwner {
 export interface Replicas {
   changed(element: RegisteredElement): void;
   removed(element: RegisteredElement): void;
+  /** One of another registrar has gone from the handlespace. */
+  gone(element: RegisteredElement): void;
   /** A pool element of another registrar is said to be unreachable (X-14). */
   reported(element: RegisteredElement): void;
   /** Whether that registrar is there. */
@@ -31,7 +34,7 @@ export interface Replicas {
 }
 
 /** Of a registrar that is alone. */
-const nobodyElse: Replicas = { changed: () => undefined, removed: () => undefined, reported: () => undefined, isActive: () => false };
+const nobodyElse: Replicas = { changed: () => undefined, removed: () => undefined, gone: () => undefined, reported: () => undefined, isActive: () => false };
 
 /** What a registrar does with each message: registrations, resolutions, reports (RFC 5352 §3). Plain calls; charts are behind `KeepAlives`. */
 export class RegistrarCore implements KeepAlivesOwner {
@@ -42,6 +45,9 @@ export class RegistrarCore implements KeepAlivesOwner {
   /** Registrations under an identifier whose present holder is being asked (X-15). */
   readonly #claims = new Map<RegisteredElement, Claim>();
   replicas: Replicas = nobodyElse;
+  /** Of elements that were handed over; their new home will call. */
+  readonly #left = new Set<Association>();
+  #abandoned: (() => void) | undefined;
   #isClosed = false;
 
   /** @param identifier changes while it has not begun to serve, if another has the same (X-49). */
@@ -54,6 +60,7 @@ export class RegistrarCore implements KeepAlivesOwner {
   /** For the registrar's chart. */
   readonly openKeepAlives = (): (() => void) => () => { this.#keepAlives.close(); };
 
+  get monitor(): LoopMonitor { return this.#keepAlives.monitor; }
   get associations(): number { return this.#associations.size; }
 
   /** The registrar's end of an association. @param spoken called with its first frame, or at its end. */
@@ -259,6 +266,7 @@ export class RegistrarCore implements KeepAlivesOwner {
     if (!this.handlespace.remove(element)) return;
     this.#subscriptions.changed(key);
     if (element.home === this.identifier) this.replicas.removed(element);
+    else this.replicas.gone(element);
     this.owner.removed(key, identifier, reason);
   }
 
@@ -290,9 +298,15 @@ export class RegistrarCore implements KeepAlivesOwner {
   }
 
   /** Another registrar has taken it over. */
-  yield(element: RegisteredElement, home: number): void {
-    if (element.home === this.identifier) this.#disown(element);
+  yield(element: RegisteredElement, home: number, isHandedOver = false): void {
+    if (element.home === this.identifier) this.#disown(element, isHandedOver);
     this.handlespace.rehome(element, home);
+  }
+
+  /** Calls back when the processes whose elements were handed over have left, or at once. */
+  whenAbandoned(abandoned: () => void): void {
+    if (this.#left.size === 0) return abandoned();
+    this.#abandoned = abandoned;
   }
 
   /** An operator, or another registrar, wants it removed; alive it may come back. @returns false where this is not its home. */
@@ -311,12 +325,13 @@ export class RegistrarCore implements KeepAlivesOwner {
   }
 
   /** The element is told: if it still takes this registrar for its home it registers anew, and that word will be the newest. Nobody can talk it away. */
-  #disown(element: RegisteredElement): void {
+  #disown(element: RegisteredElement, isHandedOver = false): void {
     const association = this.#keepAlives.get(element)?.association;
     this.#keepAlives.forget(element);
     if (association === undefined) return;
     this.#associations.get(association)?.elements.delete(element);
-    association.send({ type: 'ASAP_DEREGISTRATION_RESPONSE', poolHandle: element.pool.handle, peIdentifier: element.identifier, generation: element.generation });
+    if (isHandedOver) this.#left.add(association);
+    else association.send({ type: 'ASAP_DEREGISTRATION_RESPONSE', poolHandle: element.pool.handle, peIdentifier: element.identifier, generation: element.generation });
   }
 
   #hasRoom(key: string): boolean {
@@ -326,6 +341,7 @@ export class RegistrarCore implements KeepAlivesOwner {
 
   associationDown(by: RegistrarAssociation, reason: TransportError): void {
     this.#associations.delete(by.association);
+    if (this.#left.delete(by.association) && this.#left.size === 0) this.#abandoned?.();
     this.#subscriptions.drop(by);
     for (const [element, claim] of this.#claims) if (claim.by === by) this.#claims.delete(element);
     if (this.#isClosed) return;

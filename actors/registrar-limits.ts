@@ -30,12 +30,15 @@ export interface RegistrarLimits {
   readonly firstMessageTimeout: Milliseconds;
   /** Time for a message that has begun to be whole. Default 5 000 ms. */
   readonly messageTimeout: Milliseconds;
+  /** Other registrars. Default 64. */
+  readonly peers: number;
 }
 
 const defaults: RegistrarLimits = {
   associations: 20_000, silentAssociations: 1_000, pools: 100_000, elementsPerPool: 100_000, registrationsPerAssociation: 10_000,
   subscriptionsPerAssociation: 1_000, elementsPerAnswer: 128, reportsPerSecond: 100, highWaterMark: 256 * 1024, queuedBytes: 4 * 1024 * 1024,
   stalledTimeout: 10_000, firstMessageTimeout: 60_000, messageTimeout: 5_000,
+  peers: 64,
 };
 
 /** @throws UsageError INVALID_OPTION. */

@@ -1,0 +1,60 @@
+import type { TransportError } from '../errors.js';
+import { parseAddress } from '../transports/address.js';
+import type { ControlTransport, EnrpMessage, WireError } from '../wire/index.js';
+import type { Association, AssociationOwner } from './association.js';
+import type { Peer } from './enrp-peer.js';
+import { schemeOf } from './environment.js';
+import type { TablePieces } from './handle-table.js';
+
+/** Takes what comes over the links between registrars. */
+export interface EnrpLinkOwner {
+  connected(link: EnrpLink): void;
+  received(link: EnrpLink, message: EnrpMessage): void;
+  refused(link: EnrpLink, error: WireError): void;
+  ended(link: EnrpLink, reason: TransportError): void;
+}
+
+/** One link between registrars, or from one who only asks. Whose it is says its first ENRP_PRESENCE: a peer is known by its server id, never by its port. */
+export class EnrpLink implements AssociationOwner<EnrpMessage> {
+  peer: Peer | undefined;
+  /** Another registrar has the identifier that this one says it has: it may ask, and is not believed. */
+  isTwin = false;
+  /** It has been asked who it is. */
+  isAsked = false;
+  /** The handle table that is being sent over it. */
+  pieces: TablePieces | undefined;
+  isUp: boolean;
+
+  /** @param dialled the address, where this end has made the link. */
+  constructor(private readonly owner: EnrpLinkOwner, readonly association: Association<EnrpMessage>, readonly dialled?: string) {
+    this.isUp = dialled === undefined;
+  }
+
+  /** This end's host as the other end sees it, where nobody translates addresses. */
+  get localHost(): string { return hostOf(this.association.link.local); }
+  get remote(): string { return this.dialled ?? this.association.peer; }
+
+  send(message: EnrpMessage): void { this.association.send(message); }
+
+  up(): void {
+    this.isUp = true;
+    this.owner.connected(this);
+  }
+  message(message: EnrpMessage): void { this.owner.received(this, message); }
+  refused(error: WireError): void { this.owner.refused(this, error); }
+  down(reason: TransportError): void { this.owner.ended(this, reason); }
+}
+
+/** An IPv4 address as itself, also where a dual-stack socket dresses it up. */
+export function hostOf(address: string): string {
+  const { host } = parseAddress(address, [schemeOf(address)]);
+  return host.startsWith('::ffff:') ? host.slice(7) : host;
+}
+
+/** The transport parameter of an address of ours; a wildcard stands for the host that the other end sees. */
+export function transportOf(address: string, seenHost: string): ControlTransport {
+  const { host, port } = parseAddress(address, [schemeOf(address)]);
+  return { transport: 'tcp', port, addresses: [host === '0.0.0.0' || host === '::' ? seenHost : isNumeric(host) ? host : seenHost] };
+}
+
+const isNumeric = (host: string): boolean => host.includes(':') || /^[\d.]+$/.test(host);

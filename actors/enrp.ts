@@ -1,0 +1,603 @@
+import type { TransportError } from '../errors.js';
+import type { RegisteredElement } from '../handlespace/handlespace.js';
+import type { RegistrarPeerOrder } from '../machines/registrar-peer.js';
+import type { TakeoverOrder } from '../machines/takeover.js';
+import type { LoopMonitor } from '../transports/loop-monitor.js';
+import type { Link } from '../transports/transport.js';
+import { formatAddress } from '../transports/address.js';
+import { encodePoolHandle, peerStates, type Cause, type EnrpMessage, type EnrpMessageOf, type PeerState, type ServerInformation, type WireError } from '../wire/index.js';
+import { Allowance, Association, enrpProtocol } from './association.js';
+import { EnrpCopy } from './enrp-copy.js';
+import { Dialers } from './enrp-dialers.js';
+import { EnrpLink, transportOf, type EnrpLinkOwner } from './enrp-link.js';
+import { Peer, type PeerOwner } from './enrp-peer.js';
+import { EnrpRequests } from './enrp-requests.js';
+import { Takeovers, type TakeoversOwner } from './enrp-takeovers.js';
+import { schemeOf, type ActorEnvironment } from './environment.js';
+import { TablePieces } from './handle-table.js';
+import type { RegistrarCore, Replicas } from './registrar-core.js';
+import { inSlices } from './slices.js';
+
+export interface EnrpOwner {
+  /** Its ENRP listeners. */
+  readonly enrp: readonly string[];
+  readonly isServing: boolean;
+  /** What its chart waits for. */
+  tell(news: { type: 'mentor.found' | 'mentor.refused' | 'mentor.lost' | 'mentors.exhausted' | 'list.received' | 'download.progress' | 'download.done' | 'handed.over' }): void;
+  peerChanged(peer: { readonly id: number; readonly state: PeerState | 'gone' }): void;
+  takeoverBegun(takeover: { readonly target: number; readonly initiator: number }): void;
+  takeoverEnded(takeover: { readonly target: number; readonly outcome: 'won' | 'yielded' | 'refuted' }): void;
+  failed(error: unknown): void;
+}
+
+/** A registrar among the others (RFC 5353): links and peers, what each says and is told. Charts decide (machines/registrar-peer.ts, machines/takeover.ts). */
+export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner {
+  readonly peers = new Map<number, Peer>();
+  readonly monitor: LoopMonitor;
+  readonly environment: ActorEnvironment;
+  readonly #links = new Set<EnrpLink>();
+  readonly #dialers: Dialers;
+  readonly #takeovers: Takeovers;
+  readonly #copy: EnrpCopy;
+  readonly #requests: EnrpRequests;
+  readonly #warnings: Allowance;
+  #mentor: Peer | undefined;
+  #awaits: 'list' | 'table' | undefined;
+  #heartbeat: unknown;
+  #isLeaving = false;
+  #isClosed = false;
+
+  constructor(readonly core: RegistrarCore, private readonly owner: EnrpOwner, private readonly hasMulticast: boolean) {
+    this.environment = core.environment;
+    this.monitor = core.monitor;
+    this.#warnings = new Allowance(core.environment.clock, 10);
+    this.#dialers = new Dialers(core.environment, core.timers.retranMax / 4, 2 * core.limits.peers, this);
+    this.#takeovers = new Takeovers(this);
+    this.#copy = new EnrpCopy(core, this);
+    this.#requests = new EnrpRequests(core, this);
+    core.replicas = this;
+  }
+
+  get identifier(): number { return this.core.identifier; }
+  get timers() { return this.core.timers; }
+  get hasPeers(): boolean { return this.hasMulticast || !this.#dialers.isEmpty || this.peers.size > 0; }
+  get hasActivePeers(): boolean { return [...this.peers.values()].some(({ state }) => state === 'active'); }
+
+  /** Looks for the others from now on. */
+  open(peers: readonly string[]): void {
+    this.#dialers.configure(peers);
+    this.#arm();
+  }
+
+  /** A link that has come in. */
+  accept(link: Link): Association<EnrpMessage> {
+    return Association.take(enrpProtocol(this.identifier), link, (association) => this.#enter(new EnrpLink(this, association)), this.environment);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.environment.clock.clearTimeout(this.#heartbeat);
+    this.#dialers.close();
+    this.#requests.close();
+    this.#takeovers.close();
+    for (const peer of this.peers.values()) peer.actor.stop();
+    for (const { association } of this.#links) association.close();
+  }
+
+  /** An announcement: somebody says that a registrar is there. A link is made, nothing else is believed. */
+  hint(registrar: number, address: string): void {
+    if (registrar !== this.identifier && !this.isConnected(registrar)) this.#dialers.learn(address);
+  }
+
+  presence(receivingServer: number, replyRequired: boolean, seenHost: string): EnrpMessageOf<'ENRP_PRESENCE'> {
+    const { identifier, core, owner: { enrp: [address] } } = this;
+    return {
+      type: 'ENRP_PRESENCE', flags: { replyRequired }, sendingServer: identifier, receivingServer, checksum: core.handlespace.checksum(identifier),
+      serverInformation: address === undefined ? undefined : { serverId: identifier, transport: transportOf(address, seenHost) },
+    };
+  }
+
+  // ---- joining, RFC 5353 §3.2
+
+  offerMentor(): void {
+    const candidates = [...this.peers.values()].filter(({ state, isConnected }) => state === 'active' && isConnected);
+    this.#mentor = candidates.find(({ isStarting }) => !isStarting) ?? (this.#dialers.areTried && !this.#mayBeFirst(candidates) ? candidates[0] : undefined);
+    if (this.#mentor !== undefined) this.owner.tell({ type: 'mentor.found' });
+    else if (this.#dialers.areTried && (candidates.length === 0 ? !this.hasMulticast && ![...this.#links].some(({ isTwin }) => isTwin) : this.#mayBeFirst(candidates))) this.owner.tell({ type: 'mentors.exhausted' });
+  }
+
+  /** All that are there are starting as well: the one with the smallest identifier serves first, and is the mentor of the others. */
+  #mayBeFirst(others: readonly Peer[]): boolean { return others.every(({ id, isStarting }) => isStarting && id > this.identifier); }
+
+  requestList(): void {
+    this.#awaits = 'list';
+    this.#mentor?.send({ type: 'ENRP_LIST_REQUEST', sendingServer: this.identifier, receivingServer: this.#mentor.id });
+  }
+
+  requestTable(): void {
+    this.#awaits = 'table';
+    this.#copy.beginDownload();
+    if (this.#mentor !== undefined) this.#requestPiece(this.#mentor, false);
+  }
+
+  endDownload(): void {
+    this.#awaits = undefined;
+    this.#copy.endDownload();
+  }
+
+  mentorRejected(): void {
+    this.#awaits = undefined;
+    if (this.#mentor !== undefined) this.#mentor.isStarting = true;
+    this.#mentor = undefined;
+  }
+
+  #requestPiece(peer: Peer, ownChildrenOnly: boolean): void {
+    peer.send({ type: 'ENRP_HANDLE_TABLE_REQUEST', flags: { ownChildrenOnly }, sendingServer: this.identifier, receivingServer: peer.id });
+  }
+
+  // ---- leaving
+
+  /** No message says so in the RFC: by an ENRP_INIT_TAKEOVER with itself as the target a registrar asks to be taken over. */
+  handOver(): void {
+    this.#isLeaving = true;
+    for (const peer of this.peers.values()) this.#sendInit(peer, this.identifier);
+  }
+
+  // ---- links
+
+  dial(address: string): void {
+    Association.open(enrpProtocol(this.identifier), this.environment.transports(schemeOf(address)), address, (association) => this.#enter(new EnrpLink(this, association, address)), this.#linkOptions());
+  }
+
+  isConnected(registrar: number): boolean { return this.peers.get(registrar)?.isConnected === true; }
+
+  #linkOptions() {
+    const { environment, core: { limits, timers: { maxTimeLastHeard } } } = this;
+    return { ...environment, connectTimeout: maxTimeLastHeard, highWaterMark: limits.highWaterMark, maxQueued: limits.queuedBytes, frameTimeout: limits.messageTimeout };
+  }
+
+  #enter(link: EnrpLink): EnrpLink {
+    this.#links.add(link);
+    return link;
+  }
+
+  connected(link: EnrpLink): void { link.send(this.presence(0, true, link.localHost)); }
+
+  ended(link: EnrpLink, reason: TransportError): void {
+    this.#links.delete(link);
+    this.#requests.drop(link);
+    const { peer, dialled } = link;
+    peer?.links.delete(link);
+    if (this.#isClosed) return;
+    if (dialled !== undefined) {
+      const failures = this.#dialers.ended(dialled, peer !== undefined);
+      if (failures === 1) this.environment.logger.info({ peer: dialled, code: reason.code }, 'another registrar cannot be reached; it is tried again');
+    }
+    if (peer !== undefined && !peer.isConnected) this.#lost(peer);
+    else this.offerMentorIfJoining();
+  }
+
+  #lost(peer: Peer): void {
+    if (peer === this.#mentor) this.owner.tell({ type: 'mentor.lost' });
+    this.#dialers.hurry(peer.id);
+    peer.tell({ type: 'transport.down' });
+    this.offerMentorIfJoining();
+  }
+
+  offerMentorIfJoining(): void { if (!this.owner.isServing) this.offerMentor(); }
+
+  refused(link: EnrpLink, { reason }: WireError): void {
+    if (link.peer === undefined && link.dialled !== undefined) this.#warn(link, { reason }, 'what answers there does not speak ENRP: is it the address of a registrar for ASAP?');
+  }
+
+  // ---- messages
+
+  received(link: EnrpLink, message: EnrpMessage): void {
+    if (message.sendingServer === this.identifier) return this.#ownIdentifier(link, message);
+    if (link.peer === undefined && message.type === 'ENRP_PRESENCE' && !link.isTwin) this.#introduce(link, message);
+    const { peer } = link;
+    if (peer === undefined) return this.#stranger(link, message);
+    if (peer.id !== message.sendingServer) return this.#warn(link, { registrar: peer.id, says: message.sendingServer }, 'a registrar speaks for another: not heeded');
+    peer.heard();
+    if (!peer.isLeaving) this.#takeovers.tell(peer.id, { type: 'target.heard' });
+    this.#heed(link, peer, message);
+  }
+
+  #heed(link: EnrpLink, peer: Peer, message: EnrpMessage): void {
+    switch (message.type) {
+      case 'ENRP_PRESENCE': return this.#present(link, peer, message);
+      case 'ENRP_LIST_REQUEST': return this.#answerList(link, message, false);
+      case 'ENRP_LIST_RESPONSE': return this.#listed(peer, message);
+      case 'ENRP_HANDLE_TABLE_REQUEST': return this.#answerTable(link, message);
+      case 'ENRP_HANDLE_TABLE_RESPONSE': return this.#tabled(peer, message);
+      case 'ENRP_HANDLE_UPDATE':
+        if (message.removalRequest !== undefined) return this.#requests.asked(link, message);
+        return this.#updated(link, peer, message);
+      case 'ENRP_INIT_TAKEOVER': return this.#initiated(link, peer, message.targetingServer);
+      case 'ENRP_INIT_TAKEOVER_ACK': return this.#takeovers.tell(message.targetingServer, { type: 'ENRP_INIT_TAKEOVER_ACK', by: peer.id });
+      case 'ENRP_TAKEOVER_SERVER': return this.#takenOver(link, peer, message.targetingServer);
+      case 'ENRP_ERROR': return this.#complained(peer, message.error);
+    }
+  }
+
+  /** From one who has not said who he is: an operator's tool, or a registrar that asks first. */
+  #stranger(link: EnrpLink, message: EnrpMessage): void {
+    switch (message.type) {
+      case 'ENRP_LIST_REQUEST': this.#answerList(link, message, true); break;
+      case 'ENRP_HANDLE_TABLE_REQUEST': this.#answerTable(link, message); break;
+      case 'ENRP_HANDLE_UPDATE': if (message.removalRequest !== undefined) this.#requests.asked(link, message); break;
+      case 'ENRP_PRESENCE': if (message.flags.replyRequired) link.send(this.presence(message.sendingServer, false, link.localHost)); return;
+      default:
+    }
+    if (message.sendingServer === 0 || link.isAsked || link.isTwin) return;
+    link.isAsked = true;
+    link.send(this.presence(message.sendingServer, true, link.localHost)); // §3.4.1
+  }
+
+  /** RFC 5353 §3.4.1. */
+  #introduce(link: EnrpLink, { sendingServer, serverInformation }: EnrpMessageOf<'ENRP_PRESENCE'>): void {
+    const addresses = serverInformation === undefined ? [] : addressesOf(serverInformation);
+    const known = this.peers.get(sendingServer);
+    if (sendingServer === 0 || (known === undefined && this.peers.size >= this.core.limits.peers)) return link.association.destroy('TOO_MANY_LINKS');
+    if (known?.isConnected === true && known.addresses.length > 0 && addresses.every((address) => !known.addresses.includes(address))) {
+      link.isTwin = true;
+      return this.#warn(link, { registrar: sendingServer, at: addresses, known: known.addresses }, 'two registrars have one identifier: the newcomer is not heeded (X-49)');
+    }
+    const peer = known ?? this.#meet(sendingServer);
+    if (addresses.length > 0) peer.addresses = addresses;
+    link.peer = peer;
+    peer.links.add(link);
+    for (const address of [...addresses, ...(link.dialled === undefined ? [] : [link.dialled])]) this.#dialers.met(address, sendingServer);
+    for (const address of addresses) this.#dialers.learn(address);
+    this.#dialers.met(addresses[0] ?? '', sendingServer);
+    peer.heard();
+    this.offerMentorIfJoining();
+  }
+
+  #meet(registrar: number): Peer {
+    const peer = new Peer(this, registrar);
+    this.peers.set(registrar, peer);
+    return peer;
+  }
+
+  #ownIdentifier(link: EnrpLink, message: EnrpMessage): void {
+    if (message.type !== 'ENRP_PRESENCE') return;
+    if (message.serverInformation !== undefined && this.#isOwn(addressesOf(message.serverInformation), link.localHost)) {
+      if (link.dialled !== undefined) {
+        this.#dialers.itself(link.dialled);
+        this.environment.logger.warn({ peer: link.dialled }, 'the address of a peer is this registrar itself');
+      }
+      link.association.close();
+      return this.offerMentorIfJoining();
+    }
+    this.#conflict(link);
+  }
+
+  /** harmless, says §3.2.1, but ownership, checksums and arbitration go by it. Who has not begun to serve takes another. */
+  #conflict(link: EnrpLink): void {
+    if (this.owner.isServing) return this.#warn(link, { registrar: this.identifier }, 'another registrar has the identifier of this one: not heeded (X-49)');
+    const before = this.identifier;
+    this.core.identifier = this.environment.random.u32() || 1;
+    this.environment.logger.warn({ before, now: this.identifier }, 'another registrar has the identifier of this one, which takes a new one (X-49)');
+    for (const other of [...this.#links]) other.association.destroy('LINK_CLOSED'); // they know it by the old one
+  }
+
+  #isOwn(addresses: readonly string[], seenHost: string): boolean {
+    return this.owner.enrp.some((own) => addresses.includes(addressesOf({ transport: transportOf(own, seenHost) })[0] ?? ''));
+  }
+
+  #present(link: EnrpLink, peer: Peer, { flags, checksum }: EnrpMessageOf<'ENRP_PRESENCE'>): void {
+    if (flags.replyRequired && !this.#isLeaving) link.send(this.presence(peer.id, false, link.localHost));
+    if (checksum === undefined || !this.owner.isServing) return; // no audit without
+    peer.tell({ type: checksum === this.core.handlespace.checksum(peer.id) ? 'checksum.agrees' : 'checksum.differs' });
+  }
+
+  // ---- lists
+
+  #answerList(link: EnrpLink, { sendingServer }: EnrpMessage, isWatcher: boolean): void {
+    const isReady = this.owner.isServing;
+    const listed = isReady ? [...this.peers.values()].filter(({ id, addresses, state }) => id !== sendingServer && addresses.length > 0 && (isWatcher || state !== 'unknown')) : [];
+    link.send({
+      type: 'ENRP_LIST_RESPONSE', flags: { reject: !isReady }, sendingServer: this.identifier, receivingServer: sendingServer,
+      serverInformation: listed.map(({ id, addresses }) => ({ serverId: id, transport: transportOf(addresses[0] as string, '') })),
+      peerStates: isWatcher && listed.length > 0 ? Uint8Array.from(listed, ({ state }) => Math.max(0, peerStates.indexOf(state as PeerState))) : undefined,
+    });
+  }
+
+  #listed(peer: Peer, { flags, serverInformation }: EnrpMessageOf<'ENRP_LIST_RESPONSE'>): void {
+    if (peer !== this.#mentor || this.#awaits !== 'list') return;
+    this.#awaits = undefined;
+    if (flags.reject) return this.owner.tell({ type: 'mentor.refused' });
+    for (const information of serverInformation) if (!this.#learn(information)) return;
+    this.owner.tell({ type: 'list.received' });
+  }
+
+  /** @returns false where it has our own identifier. */
+  #learn(information: ServerInformation): boolean {
+    const { serverId } = information;
+    const addresses = addressesOf(information);
+    if (serverId === this.identifier) {
+      if (this.#isOwn(addresses, this.#mentor?.link?.localHost ?? '')) return true; // a former life of this one
+      const link = this.#mentor?.link;
+      if (link !== undefined) this.#conflict(link);
+      return false;
+    }
+    if (serverId === 0 || (!this.peers.has(serverId) && this.peers.size >= this.core.limits.peers)) return true;
+    const peer = this.peers.get(serverId) ?? this.#meet(serverId);
+    if (peer.addresses.length === 0) peer.addresses = addresses;
+    for (const address of addresses) this.#dialers.learn(address);
+    return true;
+  }
+
+  // ---- tables, RFC 5353 §3.2.3, §3.6.3
+
+  #answerTable(link: EnrpLink, { sendingServer, flags }: EnrpMessageOf<'ENRP_HANDLE_TABLE_REQUEST'>): void {
+    if (!this.owner.isServing) {
+      return link.send({ type: 'ENRP_HANDLE_TABLE_RESPONSE', flags: { reject: true, moreToSend: false }, sendingServer: this.identifier, receivingServer: sendingServer, poolEntries: [] });
+    }
+    if (link.pieces?.isOwn !== flags.ownChildrenOnly) link.pieces = new TablePieces(this.core.handlespace, flags.ownChildrenOnly, this.identifier);
+    const { frame, isLast } = link.pieces.next(sendingServer);
+    if (isLast) link.pieces = undefined;
+    link.association.sendFrame(frame);
+  }
+
+  #tabled(peer: Peer, { flags, poolEntries }: EnrpMessageOf<'ENRP_HANDLE_TABLE_RESPONSE'>): void {
+    if (peer === this.#mentor && this.#awaits === 'table') return this.#downloaded(peer, flags, poolEntries);
+    if (peer.marked === undefined) return;
+    if (flags.reject || (flags.moreToSend && poolEntries.length === 0)) return peer.tell({ type: 'audit.failed' });
+    this.#copy.resynchronise(peer, poolEntries);
+    if (flags.moreToSend) {
+      peer.tell({ type: 'audit.progress' });
+      return this.#requestPiece(peer, true);
+    }
+    this.#copy.sweep(peer);
+    peer.tell({ type: 'audit.done' });
+  }
+
+  #downloaded(peer: Peer, { reject, moreToSend }: EnrpMessageOf<'ENRP_HANDLE_TABLE_RESPONSE'>['flags'], poolEntries: EnrpMessageOf<'ENRP_HANDLE_TABLE_RESPONSE'>['poolEntries']): void {
+    if (reject || (moreToSend && poolEntries.length === 0)) return this.owner.tell({ type: 'mentor.refused' });
+    this.#copy.download(poolEntries);
+    if (!moreToSend) return this.owner.tell({ type: 'download.done' });
+    this.owner.tell({ type: 'download.progress' });
+    this.#requestPiece(peer, false);
+  }
+
+  // ---- updates, RFC 5353 §3.3
+
+  #updated(link: EnrpLink, peer: Peer, message: EnrpMessageOf<'ENRP_HANDLE_UPDATE'>): void {
+    const cause = this.#copy.update(peer, message);
+    if (cause !== undefined) this.#refuse(link, peer, cause);
+  }
+
+  changed(element: RegisteredElement): void { this.#announce(element, ADD_PE); }
+  removed(element: RegisteredElement): void {
+    this.#announce(element, DEL_PE);
+    this.#requests.removed(element);
+  }
+
+  gone(element: RegisteredElement): void { this.#requests.removed(element); }
+
+  /** To all at once: the receiver's identifier is left blank (§3.3). */
+  #announce(element: RegisteredElement, action: number): void {
+    if (this.peers.size === 0) return;
+    const frame = this.updateFrame(element, action);
+    for (const peer of this.peers.values()) if (peer.isConnected) peer.sendFrame(Buffer.from(frame));
+  }
+
+  /** One that is newer than what that peer says. */
+  correct(peer: Peer, element: RegisteredElement): void { peer.sendFrame(this.updateFrame(element, ADD_PE)); }
+
+  updateFrame({ pool, encoded }: RegisteredElement, action: number): Buffer {
+    const handle = encodePoolHandle(pool.handle);
+    const frame = Buffer.allocUnsafe(UPDATE_HEAD + handle.length + encoded.length);
+    frame.writeUInt32BE(HANDLE_UPDATE, 0);
+    frame.writeUInt16BE(frame.length - (-encoded.readUInt16BE(2) & 3), 2);
+    frame.writeUInt32BE(this.identifier, 4);
+    frame.writeUInt32BE(0, 8);
+    frame.writeUInt32BE(action, 12);
+    handle.copy(frame, UPDATE_HEAD);
+    encoded.copy(frame, UPDATE_HEAD + handle.length);
+    return frame;
+  }
+
+  reported(element: RegisteredElement): void { this.#requests.passOn(element); }
+  isActive(registrar: number): boolean { return this.peers.get(registrar)?.state === 'active'; }
+
+  #refuse(link: EnrpLink, peer: Peer, cause: Cause): void {
+    this.#warn(link, { registrar: peer.id, cause: cause.cause }, 'a registrar says what it may not say: not heeded');
+    this.sendError(link, peer.id, cause);
+  }
+
+  sendError(link: EnrpLink, receivingServer: number, cause: Cause): void {
+    link.send({ type: 'ENRP_ERROR', sendingServer: this.identifier, receivingServer, error: [cause] });
+  }
+
+  // ---- supervision, RFC 5353 §3.4
+
+  #arm(): void {
+    const { environment: { clock, random }, timers: { peerHeartbeatCycle, maxTimeLastHeard } } = this;
+    // With many peers it is longer, but never so long that one lost heartbeat is a suspicion.
+    const cycle = Math.min(Math.max(peerHeartbeatCycle, (peerHeartbeatCycle * this.peers.size) / MANY_PEERS), Math.max(peerHeartbeatCycle, maxTimeLastHeard / 2));
+    this.#heartbeat = clock.setTimeout(() => {
+      this.#beat();
+      this.#arm();
+    }, cycle * (0.75 + random.fraction() / 2));
+    (this.#heartbeat as { unref?: () => void } | undefined)?.unref?.();
+  }
+
+  #beat(): void {
+    if (this.#isLeaving) return;
+    this.#announcePresence();
+    if (this.owner.isServing) this.#adoptOrphans();
+  }
+
+  #announcePresence(): void {
+    for (const peer of this.peers.values()) {
+      const { link } = peer;
+      link?.send(this.presence(peer.id, false, link.localHost));
+    }
+  }
+
+  /** Pool elements whose home nobody knows any more: it is met as one that has only been named, and taken over when it stays away. */
+  #adoptOrphans(): void {
+    for (const home of [...this.core.handlespace.owners()]) if (home !== this.identifier && home !== 0 && !this.peers.has(home)) this.#meet(home);
+  }
+
+  ownsElements(registrar: number): boolean { return this.core.handlespace.owned(registrar).size > 0; }
+
+  suspectsItself(): boolean {
+    const met = [...this.peers.values()].filter(({ state }) => state !== 'unknown');
+    return met.length > 1 && 2 * met.filter(({ state }) => state === 'suspected').length > met.length;
+  }
+
+  wasAway(): boolean {
+    const span = 3 * this.timers.maxTimeNoResponse;
+    return this.monitor.activeSince(this.environment.clock.now() - span) < span / 2;
+  }
+
+  // ---- takeover, RFC 5353 §3.5
+
+  peersBut(target: number): readonly number[] {
+    return [...this.peers.values()].filter(({ id, state, isLeaving }) => id !== target && !isLeaving && (state === 'active' || state === 'suspected')).map(({ id }) => id);
+  }
+
+  #sendInit(peer: Peer, targetingServer: number): void {
+    peer.send({ type: 'ENRP_INIT_TAKEOVER', sendingServer: this.identifier, receivingServer: peer.id, targetingServer });
+  }
+
+  #initiated(link: EnrpLink, peer: Peer, target: number): void {
+    if (target === this.identifier) return this.#isLeaving ? undefined : this.#announcePresence(); // §3.5.1 step 1: alive
+    if (target === peer.id) return this.#farewell(peer);
+    if (this.#takeovers.has(target)) return this.#takeovers.tell(target, { type: 'ENRP_INIT_TAKEOVER', by: peer.id });
+    if (this.peers.has(target)) return this.#takeovers.begin(target, peer.id);
+    link.send({ type: 'ENRP_INIT_TAKEOVER_ACK', sendingServer: this.identifier, receivingServer: peer.id, targetingServer: target }); // nobody we know
+  }
+
+  /** It hands itself over. */
+  #farewell(peer: Peer): void {
+    peer.isLeaving = true;
+    if (this.#takeovers.has(peer.id)) this.#takeovers.tell(peer.id, { type: 'target.leaves' });
+    else this.#takeovers.begin(peer.id);
+  }
+
+  #takenOver(link: EnrpLink, peer: Peer, target: number): void {
+    if (target === this.identifier) return this.#lostEverything(peer);
+    const victim = this.peers.get(target);
+    if (victim?.state === 'active' && !victim.isLeaving && !this.#takeovers.hasAgreed(target)) {
+      return this.#refuse(link, peer, refusal(target)); // of one that is alive
+    }
+    this.#rehome(target, peer.id);
+    this.#takeovers.tell(target, { type: 'ENRP_TAKEOVER_SERVER', by: peer.id });
+    victim?.tell({ type: 'forget' });
+  }
+
+  /** This registrar was away, and others have taken it over; or it has asked for that. */
+  #lostEverything(by: Peer): void {
+    this.environment.logger.warn({ by: by.id, elements: this.core.handlespace.owned(this.identifier).size }, 'another registrar has taken this one over');
+    this.#rehome(this.identifier, by.id);
+    if (this.#isLeaving) this.core.whenAbandoned(() => { this.owner.tell({ type: 'handed.over' }); });
+  }
+
+  #rehome(from: number, to: number): void {
+    const isHandedOver = this.#isLeaving && from === this.identifier;
+    inSlices(this.environment.clock, [...this.core.handlespace.owned(from)], (element) => { if (element.home === from) this.core.yield(element, to, isHandedOver); });
+  }
+
+  #complained(peer: Peer, causes: readonly Cause[]): void {
+    for (const cause of causes) {
+      const target = cause.cause === REFUSED && cause.information?.length === 4 ? Buffer.from(cause.information).readUInt32BE(0) : undefined;
+      if (target !== undefined) this.#takeovers.tell(target, { type: 'takeover.refused', by: peer.id });
+    }
+  }
+
+  takeoverBegun(target: number, initiator: number | undefined): void { this.owner.takeoverBegun({ target, initiator: initiator ?? this.identifier }); }
+  takeoverFailed(error: unknown): void { this.owner.failed(error); }
+  peerChanged({ id, state }: Peer): void { this.owner.peerChanged({ id, state }); }
+  /** Its chart is gone: it is met anew when it says something. */
+  peerFailed(peer: Peer, error: unknown): void {
+    this.owner.failed(error);
+    this.#forget(peer);
+  }
+
+  obeyPeer(peer: Peer, order: RegistrarPeerOrder): void {
+    const { link, id } = peer;
+    switch (order.type) {
+      case 'order.probe':
+        if (link === undefined) return this.#dialers.hurry(id);
+        return link.send(this.presence(id, true, link.localHost));
+      case 'order.audit':
+        peer.marked = new Set(this.core.handlespace.owned(id));
+        if (link !== undefined) link.pieces = undefined;
+        return this.#requestPiece(peer, true);
+      case 'order.audit.end':
+        peer.marked = undefined;
+        return;
+      case 'order.takeover':
+        this.#takeovers.tellAll({ type: 'peer.gone', by: id });
+        if (!this.#takeovers.has(id)) this.#takeovers.begin(id);
+        return;
+      case 'order.forget': return this.#forget(peer);
+    }
+  }
+
+  #forget(peer: Peer): void {
+    this.peers.delete(peer.id);
+    this.#dialers.forget(peer.id);
+    for (const { association } of [...peer.links]) association.destroy('LINK_CLOSED');
+    this.#takeovers.tellAll({ type: 'peer.gone', by: peer.id });
+  }
+
+  obeyTakeover(target: number, order: TakeoverOrder): void {
+    switch (order.type) {
+      case 'order.initiate':
+        for (const peer of this.peers.values()) this.#sendInit(peer, target);
+        return;
+      case 'order.examine': return this.peers.get(target)?.tell({ type: 'doubt' });
+      case 'order.acknowledge':
+        for (const id of order.to) this.peers.get(id)?.send({ type: 'ENRP_INIT_TAKEOVER_ACK', sendingServer: this.identifier, receivingServer: id, targetingServer: target });
+        return;
+      case 'order.refuse': {
+        const link = this.peers.get(order.to)?.link;
+        if (link !== undefined) this.sendError(link, order.to, refusal(target));
+        return;
+      }
+      case 'order.claim': return this.#claim(target);
+      case 'order.forget':
+        this.owner.takeoverEnded({ target, outcome: 'yielded' });
+        return this.peers.get(target)?.tell({ type: 'forget' });
+      case 'order.spare': return this.owner.takeoverEnded({ target, outcome: 'refuted' });
+    }
+  }
+
+  /** §3.5.2. */
+  #claim(target: number): void {
+    for (const peer of this.peers.values()) peer.send({ type: 'ENRP_TAKEOVER_SERVER', sendingServer: this.identifier, receivingServer: peer.id, targetingServer: target });
+    const elements = [...this.core.handlespace.owned(target)];
+    this.environment.logger.warn({ target, elements: elements.length }, 'another registrar is taken over');
+    inSlices(this.environment.clock, elements, (element) => { if (element.home === target) this.core.claim(element); });
+    this.owner.takeoverEnded({ target, outcome: 'won' });
+    this.peers.get(target)?.tell({ type: 'forget' });
+  }
+
+  #warn(link: EnrpLink, details: object, message: string): void {
+    if (this.#warnings.take()) this.environment.logger.warn({ peer: link.remote, ...details }, message);
+  }
+}
+
+/** ENRP_HANDLE_UPDATE without its flags and length, §2.4. */
+const HANDLE_UPDATE = 0x0400_0000;
+const UPDATE_HEAD = 16;
+const ADD_PE = 0;
+const DEL_PE = 0x0001_0000;
+/** Peers up to which each gets a heartbeat in every cycle. */
+const MANY_PEERS = 10;
+
+/** To one who wants to take over a registrar that is heard here. */
+const REFUSED = 'rejected-due-to-security-considerations';
+function refusal(target: number): Cause {
+  const information = Buffer.alloc(4);
+  information.writeUInt32BE(target);
+  return { cause: REFUSED, information };
+}
+
+const addressesOf = ({ transport }: Pick<ServerInformation, 'transport'>): string[] => transport.addresses.map((host) => formatAddress(transport.transport, host, transport.port));
