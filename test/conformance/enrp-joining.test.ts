@@ -46,7 +46,7 @@ describe('a registrar that starts (RFC 5353 §3.2)', () => {
     mentor.pieces = [
       [{ poolHandle: handle('a'), poolElements: [foreign(1, 0x10, least(5))] }, { poolHandle: handle('b'), poolElements: [foreign(1, 0x10), foreign(2, 0x10)] }],
       [{ poolHandle: handle('a'), poolElements: [foreign(2, 0x10, least(1))] }],
-      [{ poolHandle: handle('b'), poolElements: [foreign(2, 0x10, { registrationLife: 77 })] }],
+      [{ poolHandle: handle('b'), poolElements: [foreign(2, 0x10, { registrationLife: 77, generation: { generation: 2, home: 0x10 } })] }],
     ];
     const registrar = await start([mentor.address]);
     expect(mentor.of('ENRP_HANDLE_TABLE_REQUEST')).toHaveLength(3);
@@ -75,11 +75,11 @@ describe('a registrar that starts (RFC 5353 §3.2)', () => {
 
   // proves 5353-3.2.2.1-b, 5353-3.2.2.2-b, 5353-3.2.2.2-c
   it('§3.2.2.2: asks one; where that one does not answer within MAX-TIME-NO-RESPONSE another', async () => {
-    const { world, start } = setting();
+    const { world, starting } = setting();
     const [first, second] = [await EnrpPeer.start(world, 'first', 0x10), await EnrpPeer.start(world, 'second', 0x11)];
     for (const mentor of [first, second]) mentor.deaf.add('ENRP_LIST_REQUEST');
     const asked = (): EnrpPeer[] => [first, second].filter((mentor) => mentor.of('ENRP_LIST_REQUEST').length > 0);
-    const starting = start([first.address, second.address]);
+    const joining = starting([first.address, second.address]);
     await world.until(() => asked().length > 0, 1_000);
     const [mentor] = asked() as [EnrpPeer];
     const reserve = mentor === first ? second : first;
@@ -87,24 +87,24 @@ describe('a registrar that starts (RFC 5353 §3.2)', () => {
     const since = world.clock.now();
     await world.until(() => asked().length > 1, 2 * quickTimers.maxTimeNoResponse);
     expect(world.clock.now() - since).toBeGreaterThan(quickTimers.maxTimeNoResponse / 2);
-    await world.settled(starting);
+    await world.settled(joining);
     expect(reserve.of('ENRP_HANDLE_TABLE_REQUEST')).toHaveLength(1);
   });
 
   // proves 5353-3.2.2.2-g, 5353-3.2.3-p
   it('§3.2.2.2, §3.2.3: refused, it asks again', async () => {
-    const { world, start } = setting();
+    const { world, starting } = setting();
     const mentor = await EnrpPeer.start(world, 'mentor', 0x10);
     mentor.pieces = [[{ poolHandle: handle('a'), poolElements: [foreign(1, 0x10)] }]];
     mentor.isStarting = true;
-    const starting = start([mentor.address]);
+    const joining = starting([mentor.address]);
     await world.until(() => mentor.of('ENRP_LIST_REQUEST').length > 1, 5_000);
     mentor.isStarting = false;
     mentor.deaf.add('ENRP_HANDLE_TABLE_REQUEST');
     await world.until(() => mentor.of('ENRP_HANDLE_TABLE_REQUEST').length > 0, 5_000);
     mentor.send({ type: 'ENRP_HANDLE_TABLE_RESPONSE', flags: { reject: true, moreToSend: false }, sendingServer: 0x10, receivingServer: ID, poolEntries: [] });
     mentor.deaf.clear();
-    const registrar = await world.settled(starting);
+    const registrar = await world.settled(joining);
     await world.advance(3_000);
     expect(mentor.of('ENRP_HANDLE_TABLE_REQUEST').length).toBeGreaterThan(1);
     expect(registrar.stats().elements).toBe(1);
@@ -112,18 +112,18 @@ describe('a registrar that starts (RFC 5353 §3.2)', () => {
 
   // proves 5353-3.2.3-q, 5353-3.2.3-r
   it('§3.2.3: a download that stops in the middle begins anew with another mentor', async () => {
-    const { world, start } = setting();
+    const { world, starting } = setting();
     const [first, second] = [await EnrpPeer.start(world, 'first', 0x10), await EnrpPeer.start(world, 'second', 0x11)];
     const piece = [{ poolHandle: handle('a'), poolElements: [foreign(1, 0x10)] }];
     for (const mentor of [first, second]) { mentor.pieces = [piece, piece]; mentor.deaf.add('ENRP_HANDLE_TABLE_REQUEST'); }
     const asked = (): EnrpPeer[] => [first, second].filter((mentor) => mentor.of('ENRP_HANDLE_TABLE_REQUEST').length > 0);
-    const starting = start([first.address, second.address]);
+    const joining = starting([first.address, second.address]);
     await world.until(() => asked().length > 0, 1_000);
     const [mentor] = asked() as [EnrpPeer];
     const reserve = mentor === first ? second : first;
     mentor.send({ type: 'ENRP_HANDLE_TABLE_RESPONSE', flags: { reject: false, moreToSend: true }, sendingServer: mentor.id, receivingServer: ID, poolEntries: piece });
     reserve.deaf.clear();
-    const registrar = await world.settled(starting);
+    const registrar = await world.settled(joining);
     expect([reserve.of('ENRP_HANDLE_TABLE_REQUEST').length, registrar.stats().elements]).toEqual([2, 1]);
   });
 });

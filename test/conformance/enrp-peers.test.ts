@@ -102,7 +102,7 @@ describe('presence (RFC 5353 §3.4)', () => {
   it('§3.4.1: any message of one that is not known makes it a peer, and is answered by a presence that asks for one', async () => {
     const { world, registrar } = await setting();
     const stranger = await EnrpPeer.start(world, 'stranger', 0x33);
-    await stranger.meet(registrar.enrp[0] as string);
+    await stranger.meet(registrar.enrp[0] as string, { type: 'ENRP_LIST_REQUEST', sendingServer: stranger.id, receivingServer: ID });
     expect(stranger.of('ENRP_PRESENCE').map(({ flags }) => flags.replyRequired)).toContain(true);
     expect(registrar.peers().find(({ id }) => id === 0x33)?.state).toBe('active');
   });

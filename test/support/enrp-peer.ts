@@ -37,9 +37,9 @@ export class EnrpPeer {
   clear(): void { this.received.length = 0; }
 
   /** A link of its own to a registrar, by which it makes itself known. */
-  async meet(address: string): Promise<void> {
+  async meet(address: string, first: EnrpMessage = this.presence()): Promise<void> {
     Association.open(enrpProtocol(this.id), this.host.tcp, address, (association) => this.#own(association), this.host.environment);
-    this.send(this.presence());
+    this.send(first);
     await this.world.advance(10);
   }
 
