@@ -1,5 +1,7 @@
 /** Reliable Server Pooling (RFC 5351 to 5356) for Node.js. */
 export { initialize, type InitializeOptions, type PoolElementHandle, type Resolution, type ResolveOptions, type ServerOptions, type ServiceAccessPoint } from './actors/access-point.js';
+export type { MulticastOptions } from './actors/announced-registrars.js';
+export type { RegistrarMulticastOptions } from './actors/announcements.js';
 export { createRegistrar, type Registrar, type RegistrarEvents, type RegistrarOptions } from './actors/registrar.js';
 export type { PoolElement, PoolElementEvents, UpdateOptions, WaitOptions } from './actors/element.js';
 export type { AsapOptions, RegisterOptions, SessionHandler } from './actors/register.js';

@@ -2,6 +2,7 @@ import type { Logger, Milliseconds } from '../environment.js';
 import { NoRegistrarError, UnknownPoolHandleError, UsageError } from '../errors.js';
 import { resolveTimers, type TimerOptions, type Timers } from '../machines/timers.js';
 import { poolHandleText, type PoolElement as PoolElementParameter } from '../wire/index.js';
+import { resolveHuntMulticast, type MulticastOptions } from './announced-registrars.js';
 import { DataPlane } from './data-plane.js';
 import type { PoolElement, WaitOptions } from './element.js';
 import { nodeEnvironment, type ActorEnvironment } from './environment.js';
@@ -14,8 +15,10 @@ import type { Session, SessionOptions } from './session.js';
 import { bounded } from './waiting.js';
 
 export interface InitializeOptions {
-  /** Registrars to hunt for, `tcp://host:port`; host names are resolved at each hunt. */
+  /** Registrars to hunt for, `tcp://host:port`; host names are resolved at each hunt. None are needed with `multicast`. */
   readonly registrars: readonly string[];
+  /** Hear of registrars by their announcements over UDP multicast too (RFC 5352 §3.6). Anybody in the network can send those. Default false. */
+  readonly multicast?: boolean | MulticastOptions;
   /** How long an operation waits for an answer before it rejects, in milliseconds. Default 5000. */
   readonly timeout?: Milliseconds;
   /** `'quick'` (default), `'rfc'`, or values that replace those of `quick` (machines/timers.ts). */
@@ -75,15 +78,17 @@ export class ServiceAccessPoint {
   /** @internal */
   constructor(options: InitializeOptions) {
     checkInitialize(options);
-    const { registrars, timeout = 5_000, timers, logger, asap = {}, adopt = 'known' } = options;
+    const { registrars = [], timeout = 5_000, timers, logger, asap = {}, adopt = 'known' } = options;
     const environment = options.environment ?? nodeEnvironment({ logger });
+    const multicast = resolveHuntMulticast(environment, options.multicast);
+    if (registrars.length === 0 && multicast === undefined) throw invalid('initialize needs registrars, or multicast');
     for (const address of [...registrars, ...Object.values(asap as Record<string, string>)]) checkAddress(environment, address);
     this.#environment = logger === undefined ? environment : { ...environment, logger };
     this.#timers = resolveTimers(timers);
     this.#timeout = timeout;
     this.#asap = asap;
     this.#pools = new Pools({ environment: this.#environment, timers: this.#timers, home: () => this.#home });
-    this.#home = new Home({ environment: this.#environment, registrars, timers: this.#timers, adopt }, this.#pools);
+    this.#home = new Home({ environment: this.#environment, registrars, timers: this.#timers, adopt, multicast }, this.#pools);
     this.#plane = new DataPlane({ environment: this.#environment, pools: this.#pools, timers: this.#timers });
     this.#servers = new Servers(this.#pools);
     this.#home.start();
@@ -209,8 +214,7 @@ export class ServiceAccessPoint {
 
 function checkInitialize(options: InitializeOptions): void {
   checkOptions('initialize', options, {
-    registrars: isStringList, timeout: isDelay, timers: anything, logger: isLogger, asap: anything, adopt: isOneOf('known', 'any'), environment: anything,
+    registrars: (value) => (Array.isArray(value) && value.length === 0 ? undefined : isStringList(value)), multicast: anything, timeout: isDelay, timers: anything, logger: isLogger, asap: anything, adopt: isOneOf('known', 'any'), environment: anything,
   });
-  if (options.registrars === undefined) throw invalid('initialize needs registrars');
   if (options.asap !== undefined) checkOptions('initialize: asap', options.asap, { listen: isString, advertise: isString });
 }

@@ -8,6 +8,7 @@ import type { Timers } from '../machines/timers.js';
 import { formatAddress, parseAddress } from '../transports/address.js';
 import type { Listener } from '../transports/transport.js';
 import { asapFraming, poolHandleKey, type AsapMessage, type AsapMessageOf, type Generation } from '../wire/index.js';
+import { AnnouncedRegistrars, type MulticastOptions } from './announced-registrars.js';
 import { Association, type AssociationOwner } from './association.js';
 import type { WaitOptions } from './element.js';
 import { schemeOf, type ActorEnvironment } from './environment.js';
@@ -21,6 +22,8 @@ export interface HomeOptions {
   readonly registrars: readonly string[];
   readonly timers: Timers;
   readonly adopt: AdoptionRule;
+  /** Where registrars announce themselves; nowhere without. */
+  readonly multicast?: MulticastOptions | undefined;
 }
 
 /** What the resolutions of a process need of its home, and give it. */
@@ -46,12 +49,16 @@ export class Home {
   /** This process's pool elements, by handle and PE identifier. */
   readonly #elements = new Map<string, Map<number, LocalElement>>();
   readonly #waiting = new Set<AnyActorRef>();
+  /** Of configured registrars. Announced ones are hints that nobody vouches for. */
   readonly #knownHosts = new Set<string>();
+  readonly #announced: AnnouncedRegistrars | undefined;
   readonly #reports: AsapMessage[] = [];
   #home: Association | undefined;
   #homeSince: Milliseconds = 0;
   #homeId: number | undefined;
   #foundHome: Deferred<void> | undefined;
+  /** It has been asked something since it was heard of last. */
+  #isAsked = false;
   #isHunting = false;
   #nextProbe = 0;
   #listener: Promise<Listener> | undefined;
@@ -62,12 +69,16 @@ export class Home {
     this.#pools = pools;
     this.ref = createActor(fromCallback<HomeOrder>(({ receive }) => { receive((order) => this.#obey(order)); })).start();
     const { clock, random, logger } = this.#environment;
+    this.#announced = options.multicast && new AnnouncedRegistrars(options.environment, options.multicast, options.timers, (address) => {
+      if (this.#isHunting) this.actor.send({ type: 'registrar.announced', address });
+    });
     this.actor = createActor(poolUserMachine, {
       clock,
       input: {
         host: this.ref,
         registrars: options.registrars,
         lookUp: (registrars) => this.#lookUp(registrars),
+        announced: () => this.#announced?.candidates() ?? [],
         timers: options.timers,
         silence: () => this.#silence(),
         isNeeded: () => this.#elements.size > 0 || this.#foundHome !== undefined || this.#waiting.size > 0 || !isEmpty(pools.waiting()),
@@ -81,6 +92,7 @@ export class Home {
 
   /** Starts hunting. */
   start(): void {
+    this.#announced?.start();
     this.actor.start();
   }
 
@@ -146,6 +158,7 @@ export class Home {
   }
 
   async close(): Promise<void> {
+    this.#announced?.close();
     this.actor.send({ type: 'close' });
     this.ref.stop?.();
     this.#foundHome?.reject(new UsageError('CLOSED', 'the access point is closed'));
@@ -161,7 +174,9 @@ export class Home {
 
   #obey(order: HomeOrder): void {
     switch (order.type) {
-      case 'transmit': this.#home?.send(order.message); return; // without a home the chart hunts, and asks again then (RFC 5352 §3.7.1)
+      case 'transmit':
+        this.#isAsked = true;
+        return void this.#home?.send(order.message); // without a home the chart hunts, and asks again then (RFC 5352 §3.7.1)
       case 'home.seek':
         if (order.from !== undefined) this.#waiting.add(order.from);
         return this.#seek(order.why);
@@ -214,6 +229,7 @@ export class Home {
   #replaceHome(association: Association, identifier: number | undefined): void {
     const old = this.#home;
     this.#home = association;
+    this.#isAsked = false;
     this.#homeSince = this.#environment.clock.now();
     this.#homeId = identifier;
     this.#isHunting = false;
@@ -276,6 +292,7 @@ export class Home {
   }
 
   #received(association: Association, message: AsapMessage): void {
+    if (association === this.#home) this.#isAsked = false;
     if (message.type === 'ASAP_ENDPOINT_KEEP_ALIVE') return this.#keepAlive(association, message);
     if (association !== this.#home) return; // nobody else's answers count
     switch (message.type) {
@@ -350,7 +367,8 @@ export class Home {
 
   #silence(): Milliseconds {
     if (this.#home === undefined || this.#elements.size === 0) return 0;
-    return this.#environment.clock.now() - Math.max(this.#homeSince, this.#home.link.lastHeard);
+    const silence = this.#environment.clock.now() - Math.max(this.#homeSince, this.#home.link.lastHeard);
+    return this.#isAsked ? silence : Math.min(silence, this.#options.timers.homeSilence * (2 / 3)); // who has not been asked may be silent
   }
 
   /** Every address of every host. A name that nobody knows now leaves the others. */
