@@ -146,7 +146,12 @@ export const registrationMachine = setup({
     },
     backingOff: {
       after: { 'registration-back-off': 'hunting' },
-      on: { 'home.found': { guard: { type: 'hasTakenOver', params: ({ event }) => event }, target: 'registering' } }, // others may be as deaf
+      on: {
+        'home.found': [
+          { guard: { type: 'hasTakenOver', params: ({ event }) => event }, target: 'registering' },
+          { guard: { type: 'isNewHome', params: ({ event }) => event }, actions: { type: 'suspect', params: { why: 'none' } } }, // it may be as deaf: later; but nothing speaks against it
+        ],
+      },
     },
     deregistering: {
       entry: ['countDeparture', { type: 'transmit', params: ({ context }) => ({ message: departure(context) }) }], // D1 to D3

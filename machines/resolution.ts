@@ -13,8 +13,8 @@ export const resolutionMachine = setup({
     transmit: sendTo(({ context }) => context.home, ({ context }) => ({ type: 'transmit' as const, message: request(context) })),
     seekHome: sendTo(({ context }) => context.home, ({ context, self }) => ({ type: 'home.seek' as const, why: context.why, from: self })),
     suspect: assign((_, { why }: { why: HuntReason }) => ({ why })),
-    countRequest: assign({ requests: ({ context }) => context.requests + 1 }),
-    forgetRequests: assign({ requests: 0, why: 'none' }),
+    countRepetition: assign({ repetitions: ({ context }) => context.repetitions + 1 }), // a question to another registrar is none
+    forgetRequests: assign({ repetitions: 0, why: 'none' }),
     noteAnswer: assign(({ context }, { isKnown }: { isKnown: boolean }) => ({ isKnown, answeredAt: context.now() })),
     tell: emit((_, news: ResolutionNews) => news),
   },
@@ -23,7 +23,7 @@ export const resolutionMachine = setup({
     /** 0x9; a positive answer has an element at least (§2.2.6, X-33). */
     isUnknownHandle: (_, { error, poolElements }: Answer) => (error === undefined ? poolElements.length === 0 : error.some(({ cause }) => cause === 'unknown-pool-handle')),
     isNewHome: (_, { change }: HomeFound) => change !== 'none',
-    mayRepeat: ({ context }) => context.requests <= context.timers.maxRequestRetransmit,
+    mayRepeat: ({ context }) => context.repetitions < context.timers.maxRequestRetransmit,
     isRested: ({ context }) => context.now() - context.answeredAt >= context.timers.resolutionInterval,
     isKnown: ({ context }) => context.isKnown,
   },
@@ -35,7 +35,7 @@ export const resolutionMachine = setup({
   },
 }).createMachine({
   id: 'resolution',
-  context: ({ input }) => ({ ...input, requests: 0, why: 'none', isKnown: false, answeredAt: -Infinity }),
+  context: ({ input }) => ({ ...input, repetitions: 0, why: 'none', isKnown: false, answeredAt: -Infinity }),
   initial: 'idle',
   on: {
     // Also unasked for: an update of a subscription (S bit, §2.2.5), or the late answer of a registrar given up.
@@ -54,10 +54,10 @@ export const resolutionMachine = setup({
       on: { 'home.found': 'requesting', 'cache.purge': {} },
     },
     requesting: {
-      entry: ['countRequest', 'transmit'], // NR1, NR3
+      entry: 'transmit', // NR1, NR3
       after: { // NR4; §3.7.2: again, and a hunt in parallel
         'T1-ENRPrequest': [
-          { guard: 'mayRepeat', target: 'requesting', actions: [{ type: 'suspect', params: { why: 'T1-ENRPrequest' } }, 'seekHome'], reenter: true },
+          { guard: 'mayRepeat', target: 'requesting', actions: ['countRepetition', { type: 'suspect', params: { why: 'T1-ENRPrequest' } }, 'seekHome'], reenter: true },
           { target: 'givingUp', actions: [{ type: 'suspect', params: { why: 'T1-ENRPrequest' } }, 'seekHome'] },
         ],
       },
@@ -100,7 +100,8 @@ export interface ResolutionInput {
   readonly fraction: () => number;
 }
 export interface ResolutionContext extends ResolutionInput {
-  readonly requests: number;
+  /** After a T1 without an answer. */
+  readonly repetitions: number;
   readonly why: HuntReason;
   /** The last answer had elements. */
   readonly isKnown: boolean;

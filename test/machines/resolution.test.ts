@@ -173,7 +173,7 @@ describe('resolution, as a chart', () => {
   it('has every state and transition on some path', () => {
     const world = (resolutionInterval: number): ResolutionInput => input({ timers: { ...rfc, maxRequestRetransmit: 1, resolutionInterval } });
     const cases = { 'home.found': [found, sameHome], ASAP_HANDLE_RESOLUTION_RESPONSE: [answer(), unknown, refused] };
-    const project = ({ requests, why, isKnown, answeredAt }: ResolutionContext): unknown => [Math.min(requests, 2), why, isKnown, answeredAt];
+    const project = ({ repetitions, why, isKnown, answeredAt }: ResolutionContext): unknown => [Math.min(repetitions, 2), why, isKnown, answeredAt];
     expect(onNoPath(resolutionMachine, [world(0), world(1_000)], { cases, project: (context) => project(context as ResolutionContext), limit: 50_000 })).toEqual([]);
   });
 });

@@ -1,7 +1,7 @@
 import { Association } from '../../actors/association.js';
 import type { Listener } from '../../transports/transport.js';
 import { parseAddress } from '../../transports/address.js';
-import { asapFraming, poolHandleKey, type AsapMessage, type AsapMessageOf, type PoolElement } from '../../wire/index.js';
+import { asapFraming, poolHandleKey, type AsapMessage, type AsapMessageOf, type Generation, type PoolElement } from '../../wire/index.js';
 import type { World, WorldHost } from '../../testing/world.js';
 
 /** As much of a registrar as the tests of the other end need: it answers at once and as told, and writes down what it got. */
@@ -33,7 +33,7 @@ export class ScriptedRegistrar {
   count(type: AsapMessage['type']): number { return this.received.filter((message) => message.type === type).length; }
 
   /** As a registrar that takes over does: at the PE's own ASAP listener. */
-  async visit(element: PoolElement, handle: string, home: boolean): Promise<AsapMessage[]> {
+  async visit(element: PoolElement, handle: string, home: boolean, claim: { readonly peIdentifier?: number; readonly generation?: Generation } = {}): Promise<AsapMessage[]> {
     const { asapTransport } = element;
     if (asapTransport?.transport !== 'tcp') throw new Error('no ASAP transport');
     const heard: AsapMessage[] = [];
@@ -42,7 +42,7 @@ export class ScriptedRegistrar {
       down: () => this.links.delete(link),
     }), this.host.environment);
     this.links.add(association);
-    association.send({ type: 'ASAP_ENDPOINT_KEEP_ALIVE', flags: { home }, serverIdentifier: this.identifier, poolHandle: Buffer.from(handle) });
+    association.send({ type: 'ASAP_ENDPOINT_KEEP_ALIVE', flags: { home }, serverIdentifier: this.identifier, poolHandle: Buffer.from(handle), ...claim });
     await this.world.advance(20);
     return heard;
   }
