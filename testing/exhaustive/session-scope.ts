@@ -88,14 +88,25 @@ class SessionWorld implements SearchWorld {
 
   // ---- what may happen
 
-  choices(): readonly string[] { return [...this.#actions().keys()]; }
+  choices(): readonly string[] { return this.#isAtRest() ? [] : [...this.#actions().keys()]; }
+
+  /** All has been sent, handled, covered and answered, and nothing is under way. */
+  #isAtRest(): boolean {
+    const { sent, sends, end } = this.#history;
+    if (this.#network.moving().length > 0 || ELEMENTS.some((name) => this.#process(name).isFrozen)) return false;
+    return end !== undefined || (sent.length === this.messages && sends.size === sent.length && this.#session?.half.isSettled === true);
+  }
 
   async take(choice: string): Promise<void> {
     const action = this.#actions().get(choice);
     if (action === undefined) throw new Error(`${choice} cannot happen here; ${[...this.#actions().keys()].join(', ')} can`);
     this.#transcript.note('-', choice);
+    await this.#happen(action);
+  }
+
+  async #happen(action: () => void | Promise<void>): Promise<void> {
     await action();
-    await this.#clock.settle();
+    do await this.#clock.settle(); while (this.#network.beat());
   }
 
   #actions(): Map<string, () => void | Promise<void>> {
@@ -136,10 +147,12 @@ class SessionWorld implements SearchWorld {
   async #letTimePass(): Promise<void> {
     const { sent } = this.#network;
     const before = this.#state();
-    for (let moments = 0; moments < 100 && this.#network.sent === sent && this.#state() === before; moments += 1) {
+    const end = this.#clock.now() + LONG;
+    while (this.#clock.now() < end && this.#network.sent === sent && this.#state() === before) {
       const span = this.#clock.untilNext();
       if (span === undefined) return;
       await this.#clock.advance(span);
+      while (this.#network.beat()) await this.#clock.settle();
     }
   }
 
@@ -273,8 +286,7 @@ class SessionWorld implements SearchWorld {
     for (let steps = 0; steps < 1_000; steps += 1) {
       if (isSo()) return true;
       const [usual] = this.#actions().values();
-      await usual?.();
-      await this.#clock.settle();
+      if (usual !== undefined) await this.#happen(usual);
     }
     return isSo();
   }
@@ -285,6 +297,8 @@ function elementState({ service, entry }: Element): unknown {
   return [entry.identifier, [...service.sessions].map((instance: ServiceInstance) => [instance.epoch, instance.half.isEnded, instance.half.running.size, instance.half.isUncovered, instance.half.output.bytes])];
 }
 
+/** Longer than a silence. */
+const LONG = 1_000;
 const USER = 'pu';
 const ELEMENTS = ['pe1', 'pe2'];
 const HANDLE = 'counter';

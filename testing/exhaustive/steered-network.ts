@@ -36,7 +36,7 @@ export interface Steering {
  *  segment of its own, so that anything may happen between any two. Datagrams are lost. */
 export class SteeredNetwork extends MemoryNetwork {
   readonly streams: Stream[] = [];
-  /** Counts what was put on its way. */
+  /** Counts what was put on its way, heartbeats apart. */
   sent = 0;
   readonly #steering: Steering;
   readonly #steered = new Map<string, Path>();
@@ -80,6 +80,13 @@ export class SteeredNetwork extends MemoryNetwork {
     }
   }
 
+  /** Heartbeats with nothing before them come by themselves. @returns whether there were any. */
+  beat(): boolean {
+    const beating = this.streams.filter(({ waiting }) => waiting[0]?.what.startsWith('~') === true);
+    for (const stream of beating) this.deliver(stream, 1);
+    return beating.length > 0;
+  }
+
   /** A segment of the stream that `carry` answered with `number`; 0 begins one. @returns its number. */
   put(from: string, to: string, number: number, arrive: () => void): number {
     const now = this.clock.now();
@@ -88,9 +95,10 @@ export class SteeredNetwork extends MemoryNetwork {
       stream = { number: this.streams.length + 1, from, to, waiting: [], past: 0, isOver: false, lastSent: now, lastMoved: now };
       this.streams.push(stream);
     }
-    stream.waiting.push({ what: this.#describe(), arrive });
+    const what = this.#describe();
+    stream.waiting.push({ what, arrive });
     stream.lastSent = now;
-    this.sent += 1;
+    if (!what.startsWith('~')) this.sent += 1;
     return stream.number;
   }
 

@@ -1,6 +1,5 @@
 import { initialize, type ServiceAccessPoint } from '../../actors/access-point.js';
 import { createRegistrar, type Registrar } from '../../actors/registrar.js';
-import type { Session, UserSession } from '../../actors/session.js';
 import type { DeliveryMode } from '../../delivery/modes.js';
 import type { Milliseconds } from '../../environment.js';
 import { RserpoolError } from '../../errors.js';
@@ -10,10 +9,8 @@ import { planFaults, type PlannedFault } from './faults.js';
 import { runOn } from './run.js';
 import type { Scenario } from './outcome.js';
 import { counterService, type ServiceStyle } from './service.js';
-import { emptyHistory, type SessionHistory } from './session-history.js';
-import { sessionInvariants } from './session-invariants.js';
 import { Stage, type Role } from './stage.js';
-import { short } from './transcript.js';
+import { WatchedSession } from './watched-session.js';
 
 /** One session's life: a registrar, two or three pool elements, a user who sends a handful of messages, and what goes wrong. */
 export const sessionLife: Scenario = {
@@ -21,7 +18,7 @@ export const sessionLife: Scenario = {
   run: (seed, cut = {}) => {
     const plan = planSession(seed);
     const stage = new Stage({ seed, cut, ...plan.network, counts: ({ from, to }) => (from === USER) !== (to === USER) && from !== REGISTRAR && to !== REGISTRAR });
-    return runOn('session', stage, seed, cut, () => new SessionLife(stage, plan, cut.messages ?? plan.messages.length).live());
+    return runOn('session', stage, seed, cut, () => new SessionLife(stage, { ...plan, messages: plan.messages.slice(0, cut.messages) }).live());
   },
 };
 
@@ -84,116 +81,40 @@ function drawStyle(random: SeededRandom): ServiceStyle {
 class SessionLife {
   readonly #stage: Stage;
   readonly #plan: SessionPlan;
-  readonly #messages: number;
-  readonly #history: SessionHistory;
   readonly #elements = new Map<string, number>();
   #identifiers = 0;
   #registrar: Registrar | undefined;
   #user: ServiceAccessPoint | undefined;
-  #session: UserSession | undefined;
+  readonly #session: WatchedSession;
 
-  constructor(stage: Stage, plan: SessionPlan, messages: number) {
+  constructor(stage: Stage, plan: SessionPlan) {
     this.#stage = stage;
     this.#plan = plan;
-    this.#messages = messages;
-    const { mode, style, window } = plan;
-    this.#history = emptyHistory({ mode, stateful: style.stateful, concurrency: style.concurrency, window });
+    this.#session = new WatchedSession(stage, stage.process(USER), { ...plan, ...plan.style }, (identifier) => this.#nameOf(identifier));
     stage.add(this.#registrarRole());
     for (const name of plan.elements) stage.add(this.#elementRole(name));
-    stage.onThaw = ({ name }, span) => { if (span > FENCED) this.#fence(name); };
+    stage.add(this.#userRole());
+    stage.onThaw = ({ name }, span) => { if (span > FENCED) this.#session.fence(name); };
   }
 
   async live(): Promise<void> {
     const { world } = this.#stage;
-    const { elements, faults, span, mode, style } = this.#plan;
-    this.#stage.transcript.note('seed', `${mode}, ${style.stateful ? `a cookie with every ${style.every}${style.snapshot ? ' or by snapshot' : ''}` : 'stateless'}, ${this.#messages} messages, handlers of ${style.delay} ms`);
+    const { elements, faults, span, mode, style, messages } = this.#plan;
+    this.#stage.transcript.note('seed', `${mode}, ${style.stateful ? `a cookie with every ${style.every}${style.snapshot ? ' or by snapshot' : ''}` : 'stateless'}, ${messages.length} messages, handlers of ${style.delay} ms`);
     await world.settled(this.#stage.start(REGISTRAR));
     await world.settled(Promise.all(elements.map((name) => this.#stage.start(name))));
-    await this.#connect();
-    this.#stage.watch(() => { this.#check('always'); });
+    await world.settled(this.#stage.start(USER));
+    this.#stage.watch(() => { this.#check(); });
     this.#stage.disturb(faults, (part) => (part === 'serving' ? this.#serving() : part));
-    this.#send(0);
+    this.#session.send();
     await world.advance(span);
     this.#stage.heal();
-    await this.#rest();
-    this.#check('at rest');
+    await this.#session.rest(60_000);
+    this.#session.check('at rest');
     await this.#stage.close([USER, ...elements, REGISTRAR], 30_000);
   }
 
-  /** Everything sent is settled. A promise to send may wait for the window, so all is sent first. */
-  async #rest(): Promise<void> {
-    const { world } = this.#stage;
-    const { sent, sends } = this.#history;
-    const within = 60_000;
-    await world.until(() => (sent.length >= this.#messages && this.#stage.waits().length === 0) || this.#history.end !== undefined, within).catch(() => undefined);
-    if (this.#history.end === undefined) await this.#stage.settles('flush', this.#stage.track(world.host(USER).process, 'flush', this.#session!.flush()), within);
-    await world.until(() => sends.size === sent.length, 5_000).catch(() => undefined);
-    this.#history.isSettled = true;
-  }
-
-  async #connect(): Promise<void> {
-    const host = this.#stage.process(USER);
-    this.#user = await initialize({ registrars: [this.#registrarAddress], environment: host.environment });
-    this.#stage.add({ host: USER, start: () => Promise.resolve(), close: () => this.#leave() });
-    await this.#stage.start(USER);
-    const { mode, window, hasCallback } = this.#plan;
-    const opening = this.#user.connect('counter', {
-      deliveryMode: mode, window, openTimeout: 600_000, failoverTimeout: 600_000, ...(hasCallback && { onFailover: (recovery) => { void recovery.send('callback'); } }),
-    });
-    const session = await this.#stage.world.settled(opening);
-    this.#session = session as UserSession;
-    this.#listen(session, host);
-  }
-
-  #listen(session: Session, host: WorldHost): void {
-    const history = this.#history;
-    const note = (what: string): void => { this.#stage.transcript.note(USER, what); };
-    const hear = (text: string, recovery: boolean): void => {
-      note(`gets ${short(text)}`);
-      if (text.startsWith('tick')) history.ticks.push(Number(text.slice(5)));
-      else if (!recovery) history.replies.push(text);
-    };
-    const { reading } = this.#plan;
-    session.on('data', (data, { recovery }) => {
-      hear(data.toString(), recovery);
-      if (reading > 0) return new Promise<void>((read) => { host.clock.setTimeout(read, reading); }) as unknown as undefined; // holds the credit (D-21)
-    });
-    session.on('failover', ({ from, to, epoch, resent }) => {
-      history.failovers += 1;
-      note(`failover from ${this.#nameOf(from)} to ${this.#nameOf(to)}, epoch ${epoch}, ${resent} sent again`);
-    });
-    session.on('error', (error, { undelivered }) => {
-      note(`error ${error.code}${undelivered === undefined ? '' : ` of ${short(undelivered.toString())}`}`);
-      history.errors.push(error.code);
-      if (undelivered !== undefined) history.undelivered.push(undelivered.toString());
-    });
-    session.on('closed', () => { if (!this.#isLeaving) history.end = history.errors.at(-1) ?? 'closed'; });
-  }
-
-  #checked = 0;
-  #isLeaving = false;
-  async #leave(): Promise<void> {
-    this.#isLeaving = true;
-    await this.#session?.close();
-    await this.#user?.close();
-  }
-
-  /** One after the other, each so long after the one before. */
-  #send(index: number): void {
-    const message = this.#plan.messages[index];
-    if (message === undefined || index >= this.#messages) return;
-    const host = this.#stage.process(USER);
-    host.clock.setTimeout(() => {
-      const text = `${index + 1} ${'.'.repeat(message.padding)}`;
-      const { sent, sends } = this.#history;
-      sent.push(text);
-      this.#stage.transcript.note(USER, `sends ${short(text)}`);
-      this.#session!.send(text).then(() => { sends.set(index + 1, 'resolved'); }, (error: unknown) => { sends.set(index + 1, error instanceof RserpoolError ? error.code : String(error)); });
-      this.#send(index + 1);
-    }, message.after);
-  }
-
-  // ---- the others
+  // ---- parts
 
   get #registrarAddress(): string { return `tcp://${this.#stage.process(REGISTRAR).address}:3863`; }
 
@@ -202,6 +123,20 @@ class SessionLife {
       host: REGISTRAR,
       start: async ({ environment }) => { this.#registrar = await createRegistrar({ asap: [this.#registrarAddress], id: 0x77, environment }); },
       close: async () => this.#registrar?.close(),
+    };
+  }
+
+  #userRole(): Role {
+    return {
+      host: USER,
+      start: async ({ environment }) => {
+        this.#user = await initialize({ registrars: [this.#registrarAddress], environment });
+        await this.#session.open(this.#user, 'counter');
+      },
+      close: async () => {
+        await this.#session.close();
+        await this.#user?.close();
+      },
     };
   }
 
@@ -214,7 +149,8 @@ class SessionLife {
         life += 1;
         const identifier = ++this.#identifiers;
         this.#elements.set(name, identifier);
-        const service = counterService(this.#plan.style, host, `${name}#${life}`, { history: (id) => (this.#session === undefined || this.#session.id === id ? this.#history : undefined), transcript: this.#stage.transcript });
+        const { id, history } = this.#session;
+        const service = counterService(this.#plan.style, host, `${name}#${life}`, { history: (session) => (id === undefined || id === session ? history : undefined), transcript: this.#stage.transcript });
         accessPoint = await initialize({ registrars: [this.#registrarAddress], environment: host.environment });
         await registered(accessPoint, host, () => accessPoint!.register('counter', { identifier, ...service.options }, service.onSession));
         this.#stage.transcript.note(name, `is registered as ${identifier}`);
@@ -228,42 +164,32 @@ class SessionLife {
   }
 
   #serving(): string | undefined {
-    const identifier = this.#session?.peIdentifier;
-    return [...this.#elements].find(([, known]) => known === identifier)?.[0];
+    const { peIdentifier } = this.#session;
+    return [...this.#elements].find(([, known]) => known === peIdentifier)?.[0];
   }
 
   #nameOf(identifier: number): string { return [...this.#elements].find(([, known]) => known === identifier)?.[0] ?? `the late ${identifier}`; }
 
-  /** Who wakes up and has lost its session meanwhile has to hand nothing out (D-29). */
-  #fence(name: string): void {
-    const epoch = this.#session?.epoch ?? 0;
-    for (const instance of this.#history.instances) if (instance.process.startsWith(`${name}#`) && !instance.isOver && instance.epoch < epoch) instance.isFenced = true;
-  }
-
   /** After a turn in which nothing happened that anybody saw there is nothing new to ask. */
-  #check(when: 'always' | 'at rest'): void {
-    const history = this.#history;
+  #check(): void {
     const { length } = this.#stage.transcript.lines;
-    if (when === 'always' && this.#checked === length) return;
+    if (this.#checked === length) return;
     this.#checked = length;
-    const window = this.#session?.half.window;
-    if (window !== undefined) history.mostKept = { messages: Math.max(history.mostKept.messages, window.size), bytes: Math.max(history.mostKept.bytes, window.bytes) };
-    for (const invariant of sessionInvariants) {
-      if (invariant.when !== when) continue;
-      const wrong = invariant.check(history);
-      if (wrong !== undefined) this.#stage.violated(invariant.name, wrong);
-    }
+    this.#session.check('always');
   }
+  #checked = 0;
 }
 
-/** Registers, however often it takes, while its process lives. */
+/** Registers, however often it takes, while its process lives and its access point is open. */
 export async function registered(accessPoint: ServiceAccessPoint, host: WorldHost, register: () => Promise<unknown>): Promise<void> {
   while (host.process.isAlive) {
     try {
       await register();
       return;
     } catch (error) {
-      if (!(error instanceof RserpoolError) || error.code === 'CLOSED') throw error;
+      if (!(error instanceof RserpoolError)) throw error;
+      if (error.code === 'CLOSED') return; // by whoever began it
+      if (error.code === 'ALREADY_REGISTERED') throw error;
     }
   }
   await accessPoint.close();

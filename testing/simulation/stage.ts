@@ -43,6 +43,7 @@ export class Stage {
   #bySegment: PlannedFault[] = [];
   #segments = 0;
   #isCalm = true;
+  #isLeaving = false;
 
   constructor({ seed, cut, counts = () => false, ...network }: StageOptions) {
     this.#cut = cut;
@@ -171,7 +172,7 @@ export class Stage {
   #backAfter(name: string, span: Milliseconds): void { this.#endAfter(span, () => { this.#restart(name); }); }
 
   #restart(name: string): void {
-    if (this.isPlaying(name)) return;
+    if (this.isPlaying(name) || this.#isLeaving) return;
     this.transcript.note(name, 'starts again');
     this.start(name).catch((error: unknown) => { this.violated('starts again', `${name}: ${String(error)}`); });
   }
@@ -197,6 +198,7 @@ export class Stage {
 
   /** Everybody leaves, in this order, and nothing may be left. */
   async close(order: readonly string[], within: Milliseconds): Promise<void> {
+    this.#isLeaving = true;
     this.transcript.note('FAULT', `all leave: ${order.join(', ')}`);
     for (const name of order) {
       const { process } = this.world.host(name);

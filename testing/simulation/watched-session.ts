@@ -1,0 +1,137 @@
+import type { ServiceAccessPoint } from '../../actors/access-point.js';
+import type { Session, UserSession } from '../../actors/session.js';
+import type { DeliveryMode } from '../../delivery/modes.js';
+import type { Milliseconds } from '../../environment.js';
+import { RserpoolError } from '../../errors.js';
+import type { WorldHost } from '../world.js';
+import { emptyHistory, type SessionHistory } from './session-history.js';
+import { sessionInvariants } from './session-invariants.js';
+import type { Stage } from './stage.js';
+import { short } from './transcript.js';
+
+export interface SessionScript {
+  readonly mode: DeliveryMode;
+  /** What the service is. */
+  readonly stateful: boolean;
+  readonly concurrency: number;
+  /** Each is sent so long after the one before. */
+  readonly messages: readonly { readonly after: Milliseconds; readonly padding: number }[];
+  readonly window: { readonly messages: number; readonly bytes: number };
+  readonly hasCallback: boolean;
+  /** The listener takes so long. */
+  readonly reading: Milliseconds;
+}
+
+/** A session that a simulated user has, with the history that invariants are held against. */
+export class WatchedSession {
+  readonly history: SessionHistory;
+  readonly #stage: Stage;
+  readonly #host: WorldHost;
+  readonly #script: SessionScript;
+  readonly #nameOf: (peIdentifier: number) => string;
+  #session: UserSession | undefined;
+  #isLeaving = false;
+
+  constructor(stage: Stage, host: WorldHost, script: SessionScript, nameOf: (peIdentifier: number) => string) {
+    this.#stage = stage;
+    this.#host = host;
+    this.#script = script;
+    this.#nameOf = nameOf;
+    this.history = emptyHistory(script);
+  }
+
+  get id(): string | undefined { return this.#session?.id; }
+  get isOpen(): boolean { return this.#session !== undefined; }
+  get epoch(): number { return this.#session?.epoch ?? 0; }
+  get peIdentifier(): number | undefined { return this.#session?.peIdentifier; }
+  /** Everything has been sent, and every promise of it has settled. */
+  get isQuiet(): boolean { return this.history.end !== undefined || (this.isOpen && this.history.sent.length === this.#script.messages.length && this.history.sends.size === this.history.sent.length); }
+
+  /** Opens the session; fails only with its access point. */
+  async open(accessPoint: ServiceAccessPoint, handle: string): Promise<void> {
+    const { mode, window, hasCallback } = this.#script;
+    const session = await accessPoint.connect(handle, {
+      deliveryMode: mode, window, openTimeout: PATIENCE, failoverTimeout: PATIENCE, ...(hasCallback && { onFailover: (recovery) => { void recovery.send('callback'); } }),
+    });
+    this.#session = session as UserSession;
+    this.#note(`has a session with ${this.#nameOf(session.peIdentifier ?? 0)}`);
+    this.#listen(session);
+  }
+
+  /** Begins to send. */
+  send(index = 0): void {
+    const message = this.#script.messages[index];
+    if (message === undefined) return;
+    this.#host.clock.setTimeout(() => {
+      const text = `${index + 1} ${'.'.repeat(message.padding)}`;
+      const { sent, sends } = this.history;
+      sent.push(text);
+      this.#note(`sends ${short(text)}`);
+      this.#session?.send(text).then(() => { sends.set(index + 1, 'resolved'); }, (error: unknown) => { sends.set(index + 1, error instanceof RserpoolError ? error.code : String(error)); });
+      this.send(index + 1);
+    }, message.after);
+  }
+
+  /** Lets time pass until everything sent is covered and answered. */
+  async rest(within: Milliseconds): Promise<void> {
+    const { clock } = this.#stage;
+    if (!(await clock.advanceUntil(() => this.isQuiet, within).then(() => true, isLate))) this.#stage.violated('every promise settles', `${this.#host.name}: what it sends: not within ${within} ms`);
+    if (this.#session !== undefined && this.history.end === undefined) await this.#stage.settles('flush', this.#stage.track(this.#host.process, 'flush', this.#session.flush()), within);
+    this.history.isSettled = true;
+  }
+
+  async close(): Promise<void> {
+    this.#isLeaving = true;
+    await this.#session?.close();
+  }
+
+  /** Who wakes up and has lost the session meanwhile has to hand nothing out (D-29). */
+  fence(process: string): void {
+    for (const instance of this.history.instances) if (instance.process.startsWith(`${process}#`) && !instance.isOver && instance.epoch < this.epoch) instance.isFenced = true;
+  }
+
+  check(when: 'always' | 'at rest'): void {
+    const { history } = this;
+    const window = this.#session?.half.window;
+    if (window !== undefined) history.mostKept = { messages: Math.max(history.mostKept.messages, window.size), bytes: Math.max(history.mostKept.bytes, window.bytes) };
+    for (const invariant of sessionInvariants) {
+      if (invariant.when !== when) continue;
+      const wrong = invariant.check(history);
+      if (wrong !== undefined) this.#stage.violated(invariant.name, `${this.#host.name}: ${wrong}`);
+    }
+  }
+
+  #listen(session: Session): void {
+    const { history } = this;
+    const { reading } = this.#script;
+    session.on('data', (data, { recovery }) => {
+      const text = data.toString();
+      this.#note(`gets ${short(text)}`);
+      if (text.startsWith('tick')) history.ticks.push(Number(text.slice(5)));
+      else if (!recovery) history.replies.push(text);
+      if (reading > 0) return this.#pause(reading) as unknown as undefined; // holds the credit (D-21)
+    });
+    session.on('failover', ({ from, to, epoch, resent }) => {
+      history.failovers += 1;
+      this.#note(`failover from ${this.#nameOf(from)} to ${this.#nameOf(to)}, epoch ${epoch}, ${resent} sent again`);
+    });
+    session.on('error', (error, { undelivered }) => {
+      this.#note(`error ${error.code}${undelivered === undefined ? '' : ` of ${short(undelivered.toString())}`}`);
+      history.errors.push(error.code);
+      if (undelivered !== undefined) history.undelivered.push(undelivered.toString());
+    });
+    session.on('closed', () => { if (!this.#isLeaving) history.end = history.errors.at(-1) ?? 'closed'; });
+  }
+
+  #pause(span: Milliseconds): Promise<void> { return new Promise((resolve) => { this.#host.clock.setTimeout(resolve, span); }); }
+
+  #note(what: string): void { this.#stage.transcript.note(this.#host.name, what); }
+}
+
+/** Faults end; so nothing has to fail for want of time. */
+const PATIENCE = 600_000;
+
+function isLate(error: unknown): false {
+  if (String(error).includes('not so within')) return false;
+  throw error;
+}
