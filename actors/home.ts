@@ -207,7 +207,7 @@ export class Home {
         this.#environment.logger.debug({ registrar: address, code: reason.code }, 'a registrar cannot be reached');
         this.actor.send({ type: 'attempt.failed', address });
       },
-    }), { ...this.#environment, connectTimeout: this.#options.timers.retranMax, maxQueued: MAX_QUEUED }); // T5 ends it sooner
+    }), { ...this.#environment, connectTimeout: 2 * this.#options.timers.retranMax, maxQueued: MAX_QUEUED }); // T5 ends it sooner
     this.#attempts.set(address, association);
   }
 

@@ -25,9 +25,12 @@ export function homeBound({ homeSilence, t5ServerHunt, t2Registration, maxRegAtt
 }
 
 /** From a registrar's failure to its PEs' being claimed by another: silence, no answer to a question (asked once more by a registrar that suspects most of its peers at
- *  once), and arbitration, where each bystander asks the target by itself before it agrees. */
-export function takeoverBound({ maxTimeLastHeard, maxTimeNoResponse }: Timers, { isDoubtful = false }: { readonly isDoubtful?: boolean } = {}): Milliseconds {
-  return maxTimeLastHeard + maxTimeNoResponse * (isDoubtful ? 2 : 1) + maxTimeNoResponse;
+ *  once), and arbitration, where each bystander asks the target by itself before it agrees. `silent`: bystanders that do not say anything are waited for three times as
+ *  long. `winnerDies`: whoever was agreed upon fails before it has said so, and the others begin anew. */
+export function takeoverBound(timers: Timers, { isDoubtful = false, silent = false, winnerDies = false }: { readonly isDoubtful?: boolean; readonly silent?: boolean; readonly winnerDies?: boolean } = {}): Milliseconds {
+  const { maxTimeLastHeard, maxTimeNoResponse, takeoverExpiry } = timers;
+  const arbitration = maxTimeNoResponse * (silent ? 3 : 1);
+  return maxTimeLastHeard + maxTimeNoResponse * (isDoubtful ? 2 : 1) + arbitration + (winnerDies ? 1.5 * takeoverExpiry + arbitration : 0);
 }
 
 /** Without a living owner, at the worst: whichever comes first. */
@@ -46,19 +49,25 @@ export function failoverBound({ silence, connectTimeout }: Timers): Milliseconds
   return silence + connectTimeout;
 }
 
-/** How long after the last fault a scope is at rest: every living PE in every registrar's handlespace, with one owner. PEs that lost their home have found one (they
+/** How long after the last fault (a thaw, a healed partition, a restart are faults too) a scope is at rest: every living PE in every registrar's handlespace, with one owner. PEs that lost their home have found one (they
  *  may have backed off up to RETRAN.max while none was there), what is dead is removed, and one audit has evened out what was missed. */
 export function quietBound(timers: Timers, { elements = 0 }: { readonly elements?: number } = {}): Milliseconds {
   const { retranMax, peerHeartbeatCycle, maxTimeNoResponse } = timers;
   const found = retranMax + homeBound(timers, { mute: 1 });
-  const removed = takeoverBound(timers, { isDoubtful: true }) + removalBound(timers, { elements, isDoubtful: true });
-  return Math.max(found, removed) + 1.5 * peerHeartbeatCycle + 2 * maxTimeNoResponse;
+  const removed = takeoverBound(timers, { isDoubtful: true, silent: true, winnerDies: true }) + CLAIMS * timers.keepAliveTimeout + removalBound(timers, { elements, isDoubtful: true });
+  return Math.max(found, removed) + AUDIT * peerHeartbeatCycle + 2 * maxTimeNoResponse;
 }
 
 /** Keep-alives come within half of the period more or less; many elements stretch it (`keepAliveRate`). */
 function longestPeriod({ keepAlivePeriod, keepAliveRate }: Timers, elements: number): Milliseconds {
   return 1.5 * Math.max(keepAlivePeriod, (elements * 1000) / keepAliveRate);
 }
+
+/** A claimed PE is asked so often before it is given up (machines/keep-alive.ts). */
+const CLAIMS = 3;
+
+/** Presences until an audit has been made: two that differ, and the jitter of each. */
+const AUDIT = 3;
 
 /** The keep-alive schedule comes by each element twice a second, in steps. */
 const SCHEDULE: Milliseconds = 550;
