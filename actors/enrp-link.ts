@@ -21,8 +21,9 @@ export class EnrpLink implements AssociationOwner<EnrpMessage> {
   isTwin = false;
   /** It has been asked who it is. */
   isAsked = false;
-  /** The handle table that is being sent over it. */
+  /** The handle table that is being sent over it, and when its last piece went out. */
   pieces: TablePieces | undefined;
+  pieceAt = 0;
   isUp: boolean;
 
   /** @param dialled the address, where this end has made the link. */
