@@ -257,7 +257,7 @@ describe('announced registrars (RFC 5352 §3.6)', () => {
   const announced = (...names: string[]) => (): readonly string[] => names.map((name) => `tcp://10.0.1.${name}:3863`);
   const [forged = ''] = announced('99')();
 
-  // proves 5352-3.6-b
+  // proves 5352-3.6-b, 5352-4-d, 5352-4-h
   it('are tried beside the configured ones: these first, then those in the order they are told', () => {
     const driven = hunting({ registrars: addresses('1', '2'), announced: announced('1', '2', '3') });
     expect(started(driven).slice(0, 2).sort()).toEqual(addresses('1', '2'));
