@@ -9,7 +9,7 @@ export interface DialersOwner {
   isConnected(registrar: number): boolean;
 }
 
-/** Where other registrars may be: configured addresses for ever, addresses that others have named for an hour. Those that are not connected are tried again and again,
+/** Where other registrars may be: configured addresses for ever, addresses that others have named for an hour, or less where it was nobody one knows. Those that are not connected are tried again and again,
  *  jittered, soon at first. */
 export class Dialers {
   readonly #dialers = new Map<string, Dialer>();
@@ -24,14 +24,14 @@ export class Dialers {
   configure(addresses: readonly string[]): void { for (const address of addresses) this.#add(address, Infinity); }
 
   /** @returns false when it is known, or too many are. */
-  learn(address: string): boolean {
+  learn(address: string, life: Milliseconds = REMEMBERED): boolean {
     const known = this.#dialers.get(address);
     if (known !== undefined) {
-      known.expires = Math.max(known.expires, this.environment.clock.now() + REMEMBERED);
+      known.expires = Math.max(known.expires, this.environment.clock.now() + life);
       return false;
     }
     if (this.#dialers.size >= this.most) return false;
-    this.#add(address, this.environment.clock.now() + REMEMBERED);
+    this.#add(address, this.environment.clock.now() + life);
     return true;
   }
 
@@ -53,9 +53,9 @@ export class Dialers {
   /** The link to that address has ended. @returns how often in a row. */
   ended(address: string, wasMet: boolean): number {
     const dialer = this.#dialers.get(address);
-    if (dialer === undefined) return 0;
+    if (dialer === undefined || dialer.isSelf) return 0;
     dialer.isDialling = false;
-    dialer.isTried = true;
+    dialer.isTried = !wasMet; // who was there a moment ago is tried once more before it is given up
     dialer.failures = wasMet ? 0 : dialer.failures + 1;
     this.#arm(dialer, wasMet ? FIRST / 4 : growing(FIRST, dialer.failures, this.longest));
     return dialer.failures;

@@ -42,7 +42,7 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner 
   readonly #requests: EnrpRequests;
   readonly #warnings: Allowance;
   #mentor: Peer | undefined;
-  #awaits: 'list' | 'table' | undefined;
+  #awaitsTable = false;
   #heartbeat: unknown;
   #isLeaving = false;
   #isClosed = false;
@@ -84,9 +84,9 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner 
     for (const { association } of this.#links) association.close();
   }
 
-  /** An announcement: somebody says that a registrar is there. A link is made, nothing else is believed. */
+  /** An announcement: somebody says that a registrar is there. A link is made, nothing else is believed; where nobody is, it is forgotten soon: forged ones keep no place. */
   hint(registrar: number, address: string): void {
-    if (registrar !== this.identifier && !this.isConnected(registrar)) this.#dialers.learn(address);
+    if (registrar !== this.identifier && !this.isConnected(registrar)) this.#dialers.learn(address, this.timers.t7EnrpOutdate);
   }
 
   presence(receivingServer: number, replyRequired: boolean, seenHost: string): EnrpMessageOf<'ENRP_PRESENCE'> {
@@ -109,24 +109,26 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner 
   /** All that are there are starting as well: the one with the smallest identifier serves first, and is the mentor of the others. */
   #mayBeFirst(others: readonly Peer[]): boolean { return others.every(({ id, isStarting }) => isStarting && id > this.identifier); }
 
-  requestList(): void {
-    this.#awaits = 'list';
-    this.#mentor?.send({ type: 'ENRP_LIST_REQUEST', sendingServer: this.identifier, receivingServer: this.#mentor.id });
+  requestList(): void { if (this.#mentor !== undefined) this.#requestListOf(this.#mentor); }
+
+  #requestListOf(peer: Peer): void {
+    peer.isListAwaited = true;
+    peer.send({ type: 'ENRP_LIST_REQUEST', sendingServer: this.identifier, receivingServer: peer.id });
   }
 
   requestTable(): void {
-    this.#awaits = 'table';
+    this.#awaitsTable = true;
     this.#copy.beginDownload();
     if (this.#mentor !== undefined) this.#requestPiece(this.#mentor, false);
   }
 
   endDownload(): void {
-    this.#awaits = undefined;
+    this.#awaitsTable = false;
     this.#copy.endDownload();
   }
 
   mentorRejected(): void {
-    this.#awaits = undefined;
+    this.#awaitsTable = false;
     if (this.#mentor !== undefined) this.#mentor.isStarting = true;
     this.#mentor = undefined;
   }
@@ -140,6 +142,7 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner 
   /** No message says so in the RFC: by an ENRP_INIT_TAKEOVER with itself as the target a registrar asks to be taken over. */
   handOver(): void {
     this.#isLeaving = true;
+    this.#dialers.close();
     for (const peer of this.peers.values()) this.#sendInit(peer, this.identifier);
   }
 
@@ -170,7 +173,7 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner 
     peer?.links.delete(link);
     if (this.#isClosed) return;
     if (dialled !== undefined) {
-      const failures = this.#dialers.ended(dialled, peer !== undefined);
+      const failures = this.#dialers.ended(dialled, peer !== undefined || link.isTwin);
       if (failures === 1) this.environment.logger.info({ peer: dialled, code: reason.code }, 'another registrar cannot be reached; it is tried again');
     }
     if (peer !== undefined && !peer.isConnected) this.#lost(peer);
@@ -251,7 +254,8 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner 
     for (const address of addresses) this.#dialers.learn(address);
     this.#dialers.met(addresses[0] ?? '', sendingServer);
     peer.heard();
-    this.offerMentorIfJoining();
+    if (!this.owner.isServing) return this.offerMentor();
+    if (known === undefined) this.#requestListOf(peer); // who has begun alone learns of the others so
   }
 
   #meet(registrar: number): Peer {
@@ -262,19 +266,18 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner 
 
   #ownIdentifier(link: EnrpLink, message: EnrpMessage): void {
     if (message.type !== 'ENRP_PRESENCE') return;
-    if (message.serverInformation !== undefined && this.#isOwn(addressesOf(message.serverInformation), link.localHost)) {
-      if (link.dialled !== undefined) {
-        this.#dialers.itself(link.dialled);
-        this.environment.logger.warn({ peer: link.dialled }, 'the address of a peer is this registrar itself');
-      }
-      link.association.close();
-      return this.offerMentorIfJoining();
-    }
-    this.#conflict(link);
+    if (message.flags.replyRequired) link.send(this.presence(message.sendingServer, false, link.localHost)); // so that the other end sees it as well
+    if (message.serverInformation === undefined || !this.#isOwn(addressesOf(message.serverInformation), link.localHost)) return this.#conflict(link);
+    if (link.dialled === undefined) return;
+    this.#dialers.itself(link.dialled);
+    this.environment.logger.warn({ peer: link.dialled }, 'the address of a peer is this registrar itself');
+    link.association.close();
+    this.offerMentorIfJoining();
   }
 
   /** harmless, says §3.2.1, but ownership, checksums and arbitration go by it. Who has not begun to serve takes another. */
   #conflict(link: EnrpLink): void {
+    link.isTwin = true;
     if (this.owner.isServing) return this.#warn(link, { registrar: this.identifier }, 'another registrar has the identifier of this one: not heeded (X-49)');
     const before = this.identifier;
     this.core.identifier = this.environment.random.u32() || 1;
@@ -296,7 +299,7 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner 
 
   #answerList(link: EnrpLink, { sendingServer }: EnrpMessage, isWatcher: boolean): void {
     const isReady = this.owner.isServing;
-    const listed = isReady ? [...this.peers.values()].filter(({ id, addresses, state }) => id !== sendingServer && addresses.length > 0 && (isWatcher || state !== 'unknown')) : [];
+    const listed = isReady ? [...this.peers.values()].filter(({ id, addresses, state }) => (id !== sendingServer || link.isTwin) && addresses.length > 0 && (isWatcher || state !== 'unknown')) : [];
     link.send({
       type: 'ENRP_LIST_RESPONSE', flags: { reject: !isReady }, sendingServer: this.identifier, receivingServer: sendingServer,
       serverInformation: listed.map(({ id, addresses }) => ({ serverId: id, transport: transportOf(addresses[0] as string, '') })),
@@ -305,26 +308,27 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner 
   }
 
   #listed(peer: Peer, { flags, serverInformation }: EnrpMessageOf<'ENRP_LIST_RESPONSE'>): void {
-    if (peer !== this.#mentor || this.#awaits !== 'list') return;
-    this.#awaits = undefined;
-    if (flags.reject) return this.owner.tell({ type: 'mentor.refused' });
-    for (const information of serverInformation) if (!this.#learn(information)) return;
-    this.owner.tell({ type: 'list.received' });
+    if (!peer.isListAwaited) return;
+    peer.isListAwaited = false;
+    const isMentor = peer === this.#mentor && !this.owner.isServing;
+    if (flags.reject) return isMentor ? this.owner.tell({ type: 'mentor.refused' }) : undefined;
+    for (const information of serverInformation) if (!this.#learn(peer, information)) return;
+    if (isMentor) this.owner.tell({ type: 'list.received' });
   }
 
   /** @returns false where it has our own identifier. */
-  #learn(information: ServerInformation): boolean {
+  #learn(from: Peer, information: ServerInformation): boolean {
     const { serverId } = information;
     const addresses = addressesOf(information);
     if (serverId === this.identifier) {
-      if (this.#isOwn(addresses, this.#mentor?.link?.localHost ?? '')) return true; // a former life of this one
-      const link = this.#mentor?.link;
-      if (link !== undefined) this.#conflict(link);
+      const { link } = from;
+      if (link === undefined || this.#isOwn(addresses, link.localHost)) return true; // a former life of this one
+      this.#conflict(link);
       return false;
     }
     if (serverId === 0 || (!this.peers.has(serverId) && this.peers.size >= this.core.limits.peers)) return true;
-    const peer = this.peers.get(serverId) ?? this.#meet(serverId);
-    if (peer.addresses.length === 0) peer.addresses = addresses;
+    const other = this.peers.get(serverId) ?? this.#meet(serverId);
+    if (other.addresses.length === 0) other.addresses = addresses;
     for (const address of addresses) this.#dialers.learn(address);
     return true;
   }
@@ -335,14 +339,17 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner 
     if (!this.owner.isServing) {
       return link.send({ type: 'ENRP_HANDLE_TABLE_RESPONSE', flags: { reject: true, moreToSend: false }, sendingServer: this.identifier, receivingServer: sendingServer, poolEntries: [] });
     }
-    if (link.pieces?.isOwn !== flags.ownChildrenOnly) link.pieces = new TablePieces(this.core.handlespace, flags.ownChildrenOnly, this.identifier);
+    const now = this.environment.clock.now();
+    const isForgotten = now - link.pieceAt >= 1.5 * this.timers.t1EnrpRequest; // §3.2.3: whoever asks has given up by then, after 2 T1, and begins anew
+    if (link.pieces?.isOwn !== flags.ownChildrenOnly || isForgotten) link.pieces = new TablePieces(this.core.handlespace, flags.ownChildrenOnly, this.identifier);
+    link.pieceAt = now;
     const { frame, isLast } = link.pieces.next(sendingServer);
     if (isLast) link.pieces = undefined;
     link.association.sendFrame(frame);
   }
 
   #tabled(peer: Peer, { flags, poolEntries }: EnrpMessageOf<'ENRP_HANDLE_TABLE_RESPONSE'>): void {
-    if (peer === this.#mentor && this.#awaits === 'table') return this.#downloaded(peer, flags, poolEntries);
+    if (peer === this.#mentor && this.#awaitsTable) return this.#downloaded(peer, flags, poolEntries);
     if (peer.marked === undefined) return;
     if (flags.reject || (flags.moreToSend && poolEntries.length === 0)) return peer.tell({ type: 'audit.failed' });
     this.#copy.resynchronise(peer, poolEntries);
@@ -543,7 +550,7 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner 
   #forget(peer: Peer): void {
     this.peers.delete(peer.id);
     this.#dialers.forget(peer.id);
-    for (const { association } of [...peer.links]) association.destroy('LINK_CLOSED');
+    for (const { association } of [...peer.links]) association.close(); // behind what it is still told
     this.#takeovers.tellAll({ type: 'peer.gone', by: peer.id });
   }
 
