@@ -181,6 +181,21 @@ describe('reports of unreachability (RFC 5352 §3.5, X-14)', () => {
     expect(events).toEqual(['registered 7']);
   });
 
+  it('one accuser with several associations, or several processes of one host, is one: they all see the network from the same place', async () => {
+    const { world, setting, peer, events } = await withPeer();
+    await peer.register(elementOf(7));
+    const users = [await setting.peer('user'), await setting.peer('user'), await setting.peer('user')];
+    for (let time = 0; time < 60; time += 1) {
+      users[time % 3]?.report(7);
+      await world.advance(100);
+    }
+    expect(events).toEqual(['registered 7']);
+    const other = await setting.peer('other');
+    other.report(7);
+    await world.advance(20);
+    expect(events).toEqual(['registered 7', 'removed 7: reported']);
+  });
+
   // proves 5352-3.5-j, 5352-3.5-k
   it('MAX-BAD-PE-REPORT: two accusers, again and again, remove it; it is told, and may register anew', async () => {
     const { world, setting, peer, events } = await withPeer();
@@ -279,6 +294,17 @@ describe('the registrar doubts itself first', () => {
     for (let index = 0; index < 12; index += 1) world.host(`pe${index}`).process.crash({ peersSee: 'nothing' });
     await world.until(() => events.length === 12, DOUBTFUL_BOUND);
     expect(setting.registrar.stats()).toMatchObject({ pools: 0, elements: 0 });
+  });
+
+  it('elements of one process are one witness: a hundred that die with it are removed within the bound, without a second question', async () => {
+    const { world, setting, peers, events } = await withPeers(3);
+    const crowd = await setting.peer('crowd');
+    for (let identifier = 1001; identifier <= 1100; identifier += 1) crowd.association.send({ type: 'ASAP_REGISTRATION', poolHandle: echo, poolElement: elementOf(identifier) });
+    await world.advance(5_000);
+    events.length = 0;
+    world.host('crowd').process.crash({ peersSee: 'nothing' });
+    await world.until(() => events.length === 100, BOUND);
+    expect([setting.registrar.stats().elements, setting.log('warn'), peers.length]).toEqual([3, [], 3]);
   });
 
   it('frozen and thawed it removes nobody who goes on', async () => {
