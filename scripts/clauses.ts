@@ -13,7 +13,7 @@ export interface Clause {
 }
 
 export const rfcs = ['5352', '5353', '5354', '5356'] as const;
-const sourceFolders = ['wire', 'handlespace', 'delivery', 'machines', 'actors', 'transports', 'cli', 'testing'];
+const sourceFolders = ['wire', 'handlespace', 'delivery', 'machines', 'actors', 'transports'];
 
 export const clausesOf = (root: string, rfc: string): readonly Clause[] => JSON.parse(readFileSync(join(root, `docs/clauses/rfc${rfc}.json`), 'utf8')) as Clause[];
 export const sectionOf = ({ id }: Clause): string => id.split('-')[1] ?? '';

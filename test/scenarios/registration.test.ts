@@ -312,7 +312,7 @@ describe('keep-alive (RFC 5352 §3.4)', () => {
     expect(accessPoint.registrar?.identifier).toBe(1);
   });
 
-  // proves 5352-1.1-a, 5352-2.2.7-a, 5352-3.4-d, 5352-3.4-e
+  // proves 5352-1.1-a, 5352-2.2.7-a, 5352-3.4-d, 5352-3.4-e, 5353-1.1-a
   it('KA2.4: H=1 at its own ASAP listener: the sender is home, and the registration stands', async () => {
     const setting = new Setting();
     await setting.registrar('r1');

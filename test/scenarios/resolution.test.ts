@@ -24,7 +24,7 @@ async function setting({ registrars = ['r1'], ...options }: { registrars?: strin
 }
 
 describe('handle resolution (RFC 5352 §3.3, §6.9.1)', () => {
-  // proves 5352-1.1-c, 5352-3.3-c, 5352-3.3-j, 5352-3.3-k, 5352-3.3-l, 5352-3.3-p, 5352-3.3-q, 5352-4-a, 5352-6.3-a, 5352-6.9.1-a
+  // proves 5352-1.1-c, 5352-3.3-c, 5352-3.3-j, 5352-3.3-k, 5352-3.3-l, 5352-3.3-p, 5352-3.3-q, 5352-4-a, 5352-6.3-a, 5352-6.9.1-a, 5353-1.1-b
   it('asks the home registrar, and answers from the cache then (C1, C4)', async () => {
     const { resolve, asked } = await setting();
     const { elements, age, isStale } = await resolve();
