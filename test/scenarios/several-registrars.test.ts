@@ -1,10 +1,11 @@
 import { initialize, type InitializeOptions, type ServiceAccessPoint } from '../../actors/access-point.js';
 import type { PoolElement } from '../../actors/element.js';
 import { createRegistrar, type Registrar } from '../../actors/registrar.js';
-import { failoverBound, homeBound, lookUpBound } from '../../machines/bounds.js';
+import { failoverBound, homeBound, lookUpBound, ownerlessBound, quietBound } from '../../machines/bounds.js';
 import { quickTimers } from '../../machines/timers.js';
 import { World } from '../../testing/world.js';
 import type { AsapMessage, AsapMessageOf, PoolElement as PoolElementParameter } from '../../wire/index.js';
+import { ScopeWorld } from '../support/scope-world.js';
 import { ScriptedRegistrar } from '../support/scripted-registrar.js';
 
 /** PEs and PUs that know several registrars, which know nothing of each other: what a PE or a PU does by itself when one of them fails. Real registrars on a simulated network. */
@@ -397,5 +398,56 @@ describe('a pool user and the failure of a registrar (RFC 5352 §3.3, §3.7)', (
     const { elements } = await world.settled(user.resolve('echo', { refresh: true }));
     expect(elements.length).toBeGreaterThan(0);
     spans.push(world.clock.now() - start);
+  }
+});
+
+describe('with registrars that know each other (RFC 5353): whoever is first, the PE or they', () => {
+  it.each(faults)('%s, and back after 30 s: a living owner within the bound, one home that all agree on at rest, no look-up that fails or is slow', async (fault) => {
+    let ownerless = 0;
+    const lookUps: number[] = [];
+    for (const seed of SEEDS.slice(0, 2)) {
+      const scope = await ScopeWorld.start(3, {}, new World({ seed }));
+      const { world } = scope;
+      const addresses = new Map(scope.names.map((name) => [name, scope.address(name)]));
+      const processes = [await scope.elements('pe1', [1, 2, 3], 'r1'), await scope.elements('pe2', [4], 'r1'), await scope.elements('pe3', [5], 'r2')];
+      const identifiers = processes.flat().map(({ identifier }) => identifier);
+      const user = await initialize({ registrars: [...addresses.values()], environment: world.host('pu').environment });
+      await world.advance(3_000 + world.random.fraction() * 3_000);
+      const living = ['r2', 'r3'];
+      const owner = (identifier: number): boolean => living.some((name) => scope.known(name).includes(`${identifier}@${name}`));
+      const { process } = world.host('r1');
+      strike(world, process, fault);
+      const start = world.clock.now();
+      let owned = -1;
+      while (world.clock.now() - start < 6_000) {
+        const from = world.clock.now();
+        const { elements } = await world.settled(user.resolve('echo', { refresh: true }));
+        lookUps.push(world.clock.now() - from);
+        expect(elements.map(({ identifier }) => identifier).sort()).toEqual(identifiers);
+        if (owned < 0 && identifiers.every(owner)) owned = world.clock.now() - start;
+        await world.advance(20);
+      }
+      ownerless = Math.max(ownerless, owned < 0 ? Infinity : owned);
+      await world.advance(30_000);
+      expect([seed, scope.agree(living), scope.known('r2').map((each) => Number(each.split('@')[0])).sort()]).toEqual([seed, true, identifiers]);
+      if (fault === 'frozen') process.thaw();
+      else if (fault === 'partitioned') world.network.heal();
+      else await scope.open('r1');
+      await world.advance(quietBound(quickTimers));
+      expect([seed, scope.agree(), scope.known('r1').length]).toEqual([seed, true, identifiers.length]);
+      for (const element of processes.flat()) expect([seed, element.identifier, element.isRegistered]).toEqual([seed, element.identifier, true]);
+    }
+    expect(ownerless).toBeLessThanOrEqual(ownerlessBound(quickTimers) + 100);
+    expect(Math.max(...lookUps)).toBeLessThanOrEqual(LOOK_UP);
+  });
+
+  function strike(world: World, process: ReturnType<World['host']>['process'], fault: Fault): void {
+    switch (fault) {
+      case 'killed': process.crash({ peersSee: 'end' }); break;
+      case 'reset': process.crash(); break;
+      case 'powered off': process.crash({ peersSee: 'nothing' }); break;
+      case 'frozen': process.freeze(); break;
+      case 'partitioned': world.network.partition('r1'); break;
+    }
   }
 });
