@@ -1,6 +1,7 @@
 import { initialize, type InitializeOptions, type ServiceAccessPoint } from '../../actors/access-point.js';
 import { Announcements, resolveRegistrarMulticast, type RegistrarMulticastOptions } from '../../actors/announcements.js';
 import { Association } from '../../actors/association.js';
+import { createRegistrar, type Registrar } from '../../actors/registrar.js';
 import { quickTimers } from '../../machines/timers.js';
 import type { NetworkEvent } from '../../transports/memory.js';
 import type { DatagramSocket, Endpoint } from '../../transports/network.js';
@@ -53,6 +54,13 @@ class Setting {
     return Object.assign(registrar, { announcements });
   }
 
+  async realRegistrar(name: string, id: number): Promise<Registrar> {
+    const { address, environment, process } = this.world.host(name);
+    const registrar = await this.world.settled(createRegistrar({ asap: [`tcp://${address}:3863`], enrp: [`tcp://${address}:9901`], multicast: true, id, environment }));
+    this.open.push({ close: () => (process.isAlive ? this.world.settled(registrar.close()) : undefined) });
+    return registrar;
+  }
+
   async accessPoint(options: Partial<InitializeOptions> = {}, name = 'pe'): Promise<ServiceAccessPoint> {
     const accessPoint = await initialize({ registrars: [], multicast: true, environment: this.world.host(name).environment, ...options });
     this.open.push({ close: () => this.world.settled(accessPoint.close()) });
@@ -69,7 +77,7 @@ afterEach(async () => {
 });
 
 describe('a registrar announces itself (RFC 5352 §3.6)', () => {
-  // proves 5352-3.6-a
+  // proves 5352-3.6-a, 5352-4-k
   it('every T6 while it is alone, with its identifier and all its ASAP addresses, names resolved', async () => {
     const { asap, times } = await setting.peer('listener');
     const { address } = setting.world.host('r1');
@@ -255,6 +263,46 @@ describe('a registrar hears of others (RFC 5353 §3.1, X-39): hints', () => {
     await setting.registrar('r2', 0x22);
     const honest = `34 tcp://${setting.world.host('r2').address}:9901`;
     expect(await setting.world.until(() => hints.includes(honest))).toBeLessThan(5_000);
+  });
+});
+
+describe('registrars that know each other by multicast alone (X-39)', () => {
+  const states = (registrars: readonly Registrar[]): string[] => registrars.map((registrar) => registrar.peers().map(({ id, state }) => `${id} ${state}`).sort().join());
+
+  it('find each other, and a process finds them; it moves when its home dies', async () => {
+    const registrars = [await setting.realRegistrar('r1', 1), await setting.realRegistrar('r2', 2), await setting.realRegistrar('r3', 3)];
+    await setting.world.until(() => states(registrars).join(' | ') === '2 active,3 active | 1 active,3 active | 1 active,2 active', 5_000);
+    const accessPoint = await setting.accessPoint();
+    await setting.world.settled(accessPoint.register('echo', { identifier: 7 }, () => undefined));
+    await setting.world.until(() => registrars.every((registrar) => registrar.stats().elements === 1), 1_000);
+    const home = registrars.findIndex(({ asap }) => asap[0] === accessPoint.registrar?.address);
+    setting.world.host(`r${home + 1}`).process.crash();
+    const [other] = registrars.filter((_, index) => index !== home);
+    await setting.world.until(() => other?.dump().pools[0]?.elements[0]?.home !== registrars[home]?.dump().registrar, 2_000);
+    expect(accessPoint.registrar?.address).not.toBe(registrars[home]?.asap[0]);
+  });
+
+  // proves 5352-9.2-t
+  it('forged presences by the thousand make no peer, change no checksum and end no peer; an honest newcomer is met', async () => {
+    const registrars = [await setting.realRegistrar('r1', 1), await setting.realRegistrar('r2', 2)];
+    await setting.world.until(() => states(registrars).join(' | ') === '2 active | 1 active', 5_000);
+    const { socket } = await setting.peer('forger');
+    let id = 1000;
+    const forge = (): void => {
+      socket.send(encodeEnrp({ ...presence(2, '10.66.0.1'), checksum: 7 }), ENRP); // in the name of a living one
+      for (let count = 0; count < 30; count += 1) {
+        id += 1;
+        socket.send(encodeEnrp(presence(id, `10.66.${id & 0xff}.${(id >> 8) & 0xff}`)), ENRP);
+      }
+      setting.world.clock.setTimeout(forge, 100);
+    };
+    forge();
+    const news: string[] = [];
+    for (const registrar of registrars) registrar.on('peer', (peer) => news.push(JSON.stringify(peer)));
+    await setting.world.advance(60_000);
+    expect([states(registrars), news]).toEqual([['2 active', '1 active'], []]);
+    const third = await setting.realRegistrar('r3', 3);
+    await setting.world.until(() => [...registrars, third].every((registrar) => registrar.peers().length === 2), 10_000);
   });
 });
 
