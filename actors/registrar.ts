@@ -141,6 +141,9 @@ export class Registrar {
     return dumpOf(this.identifier, this.peers(), pools);
   }
 
+  /** @internal For those who hold it against its invariants. */
+  get handlespace(): RegistrarCore['handlespace'] { return this.#core.handlespace; }
+
   /** @internal */
   async start(): Promise<void> {
     const serving = new Promise<void>((resolve, reject) => {

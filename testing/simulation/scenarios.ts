@@ -1,7 +1,8 @@
 import type { Scenario } from './outcome.js';
+import { scope } from './scope.js';
 import { sessionLife } from './session-life.js';
 
-export const scenarios: readonly Scenario[] = [sessionLife];
+export const scenarios: readonly Scenario[] = [sessionLife, scope];
 
 export function scenarioOf(name: string): Scenario {
   const scenario = scenarios.find((each) => each.name === name);

@@ -2,9 +2,10 @@ import type { SessionHandler } from '../../actors/register.js';
 import type { ServiceOptions } from '../../actors/service.js';
 import type { ServiceMessageInfo, ServiceSession } from '../../actors/service-session.js';
 import type { Milliseconds } from '../../environment.js';
+import type { SeededRandom } from '../seeded-random.js';
 import type { WorldHost } from '../world.js';
 import { counted, numberOf, repliesTo, stateOf, statelessReplies, stateText, unused, type CounterState } from './counter.js';
-import type { InstanceHistory, SessionHistory } from './session-history.js';
+import type { InstanceHistory, InstanceLog } from './session-history.js';
 import type { Transcript } from './transcript.js';
 
 /** How the counter is written: as services differ. */
@@ -22,9 +23,17 @@ export interface ServiceStyle {
   readonly sends: boolean;
 }
 
+export function drawStyle(random: SeededRandom): ServiceStyle {
+  const stateful = random.below(2) === 0;
+  const snapshot = stateful && random.below(2) === 0;
+  return {
+    stateful, snapshot, every: snapshot ? 1 + random.below(4) : 1, delay: random.below(2) * (1 + random.below(40)),
+    concurrency: stateful || random.below(3) > 0 ? 1 : 3, tickAfter: snapshot && random.below(2) === 0 ? 1 + random.below(30) : 0, sends: random.below(3) === 0,
+  };
+}
+
 export interface Audience {
-  /** The history of the session of this id, when anybody keeps one. */
-  readonly history: (sessionId: string) => SessionHistory | undefined;
+  readonly log: Pick<InstanceLog, 'of'>;
   readonly transcript: Transcript;
 }
 
@@ -51,7 +60,7 @@ class Counter {
 
   constructor(private readonly style: ServiceStyle, private readonly host: WorldHost, private readonly session: ServiceSession, private readonly audience: Audience, process: string) {
     this.#record = { process, epoch: session.epoch, events: [], state: stateText(unused), running: 0, mostRunning: 0, isFenced: false, isOver: false, trespasses: [] };
-    audience.history(session.id)?.instances.push(this.#record);
+    audience.log.of(session.id).push(this.#record);
     if (style.stateful) session.on('cookie', (cookie) => { this.#restore(cookie.toString()); });
     if (style.delay > 0) session.on('data', (data, info) => this.#handleSlowly(data.toString(), info));
     else session.on('data', (data, info) => { if (this.#begin(data.toString(), info)) this.#finish(data.toString(), info); });

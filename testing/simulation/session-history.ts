@@ -13,7 +13,7 @@ export interface SessionHistory {
   /** Unprompted messages, in the order in which the user saw them. */
   readonly ticks: number[];
   /** At each pool element in turn. */
-  readonly instances: InstanceHistory[];
+  instances: InstanceHistory[];
   /** Messages that the session gave back as perhaps not handled. */
   readonly undelivered: string[];
   /** Codes of errors that the session reported. */
@@ -44,6 +44,17 @@ export interface InstanceHistory {
   isFenced: boolean;
   /** What it began to handle nonetheless. */
   readonly trespasses: string[];
+}
+
+/** What pool elements saw, by session: they see one before its user knows that it is open. */
+export class InstanceLog {
+  readonly #bySession = new Map<string, InstanceHistory[]>();
+
+  of(sessionId: string): InstanceHistory[] {
+    const known = this.#bySession.get(sessionId) ?? [];
+    this.#bySession.set(sessionId, known);
+    return known;
+  }
 }
 
 export function emptyHistory(given: Pick<SessionHistory, 'mode' | 'stateful' | 'concurrency' | 'window'>): SessionHistory {

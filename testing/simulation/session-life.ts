@@ -8,7 +8,8 @@ import type { WorldHost } from '../world.js';
 import { planFaults, type PlannedFault } from './faults.js';
 import { runOn } from './run.js';
 import type { Scenario } from './outcome.js';
-import { counterService, type ServiceStyle } from './service.js';
+import { counterService, drawStyle, type ServiceStyle } from './service.js';
+import { InstanceLog } from './session-history.js';
 import { Stage, type Role } from './stage.js';
 import { WatchedSession } from './watched-session.js';
 
@@ -69,18 +70,10 @@ export function planSession(seed: number): SessionPlan {
   };
 }
 
-function drawStyle(random: SeededRandom): ServiceStyle {
-  const stateful = random.below(2) === 0;
-  const snapshot = stateful && random.below(2) === 0;
-  return {
-    stateful, snapshot, every: snapshot ? 1 + random.below(4) : 1, delay: random.below(2) * (1 + random.below(40)),
-    concurrency: stateful || random.below(3) > 0 ? 1 : 3, tickAfter: snapshot && random.below(2) === 0 ? 1 + random.below(30) : 0, sends: random.below(3) === 0,
-  };
-}
-
 class SessionLife {
   readonly #stage: Stage;
   readonly #plan: SessionPlan;
+  readonly #log = new InstanceLog();
   readonly #elements = new Map<string, number>();
   #identifiers = 0;
   #registrar: Registrar | undefined;
@@ -90,7 +83,7 @@ class SessionLife {
   constructor(stage: Stage, plan: SessionPlan) {
     this.#stage = stage;
     this.#plan = plan;
-    this.#session = new WatchedSession(stage, stage.process(USER), { ...plan, ...plan.style }, (identifier) => this.#nameOf(identifier));
+    this.#session = new WatchedSession(stage, stage.process(USER), { ...plan, ...plan.style }, (identifier) => this.#nameOf(identifier), this.#log);
     stage.add(this.#registrarRole());
     for (const name of plan.elements) stage.add(this.#elementRole(name));
     stage.add(this.#userRole());
@@ -149,8 +142,7 @@ class SessionLife {
         life += 1;
         const identifier = ++this.#identifiers;
         this.#elements.set(name, identifier);
-        const { id, history } = this.#session;
-        const service = counterService(this.#plan.style, host, `${name}#${life}`, { history: (session) => (id === undefined || id === session ? history : undefined), transcript: this.#stage.transcript });
+        const service = counterService(this.#plan.style, host, `${name}#${life}`, { log: this.#log, transcript: this.#stage.transcript });
         accessPoint = await initialize({ registrars: [this.#registrarAddress], environment: host.environment });
         await registered(accessPoint, host, () => accessPoint!.register('counter', { identifier, ...service.options }, service.onSession));
         this.#stage.transcript.note(name, `is registered as ${identifier}`);

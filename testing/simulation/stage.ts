@@ -123,17 +123,19 @@ export class Stage {
 
   #apply(fault: Fault, process: MemoryHost): void {
     const since = this.now;
+    const over = this.#mark('others' in fault ? [fault.host, ...fault.others] : [fault.host]);
     switch (fault.kind) {
       case 'crash':
         process.crash({ peersSee: fault.peersSee });
-        return this.#backAfter(fault.host, fault.back);
-      case 'drain': return this.#drain(fault.host, process, fault.back);
+        return this.#backAfter(fault.host, fault.back, over);
+      case 'drain': return this.#drain(fault.host, process, fault.back, over);
       case 'freeze': case 'block':
         process.freeze();
-        return this.#endAfter(fault.span, () => { this.#thaw(process, since); });
+        return this.#endAfter(fault.span, () => { this.#thaw(process, since); over(); });
       default: {
         const end = disturb(this.world.network, fault);
-        if (end !== undefined && 'span' in fault) this.#endAfter(fault.span, () => { this.transcript.note('FAULT', `over: ${describeFault(fault)}`); end(); });
+        if (end === undefined || !('span' in fault)) return over();
+        this.#endAfter(fault.span, () => { this.transcript.note('FAULT', `over: ${describeFault(fault)}`); end(); over(); });
       }
     }
   }
@@ -145,18 +147,44 @@ export class Stage {
     process.thaw();
   }
 
+  /** Who was last hit by a fault, or cut off from somebody, when; `Infinity` as long as it lasts. */
+  readonly #hit = new Map<string, { open: number; until: Milliseconds }>();
+
+  /** Nothing has happened to it, or between it and anybody, for `span`. */
+  isUndisturbed(host: string, span: Milliseconds): boolean {
+    const hit = this.#hit.get(host);
+    return hit === undefined || (hit.open === 0 && this.now - hit.until >= span);
+  }
+
+  wasNeverDisturbed(host: string): boolean { return !this.#hit.has(host); }
+
+  /** @returns what ends it. */
+  #mark(hosts: readonly string[]): () => void {
+    for (const host of hosts) {
+      const hit = this.#hit.get(host) ?? { open: 0, until: this.now };
+      hit.open += 1;
+      this.#hit.set(host, hit);
+    }
+    return () => {
+      for (const host of hosts) {
+        const hit = this.#hit.get(host);
+        if (hit !== undefined) { hit.open -= 1; hit.until = this.now; }
+      }
+    };
+  }
+
   /** Told just before a process runs again, after so long. */
   onThaw: ((process: MemoryHost, span: Milliseconds) => void) | undefined;
 
-  #drain(name: string, process: MemoryHost, back: Milliseconds): void {
+  #drain(name: string, process: MemoryHost, back: Milliseconds, over: () => void): void {
     const role = this.#roles.get(name);
-    if (role?.drain === undefined) return;
+    if (role?.drain === undefined) return over();
     this.track(process, `drain of ${name}`, role.drain()).then(
       () => {
         if (!process.isAlive) return;
         this.transcript.note(name, 'has left');
         const left = this.now;
-        this.#endAfter(SETTLING, () => { this.#exit(name, process, left); this.#backAfter(name, back); });
+        this.#endAfter(SETTLING, () => { this.#exit(name, process, left); this.#backAfter(name, back, over); });
       },
       (error: unknown) => { if (process.isAlive) this.violated('leaves in order', `${name}: ${String(error)}`); },
     );
@@ -169,12 +197,12 @@ export class Stage {
     process.crash({ peersSee: 'end' });
   }
 
-  #backAfter(name: string, span: Milliseconds): void { this.#endAfter(span, () => { this.#restart(name); }); }
+  #backAfter(name: string, span: Milliseconds, over: () => void): void { this.#endAfter(span, () => { void this.#restart(name).then(over); }); }
 
-  #restart(name: string): void {
+  async #restart(name: string): Promise<void> {
     if (this.isPlaying(name) || this.#isLeaving) return;
     this.transcript.note(name, 'starts again');
-    this.start(name).catch((error: unknown) => { this.violated('starts again', `${name}: ${String(error)}`); });
+    try { await this.start(name); } catch (error) { this.violated('starts again', `${name}: ${String(error)}`); }
   }
 
   /** Ends by itself after `span`, or with `heal`. */
@@ -191,7 +219,7 @@ export class Stage {
     this.#isCalm = true;
     for (const end of [...this.#endings]) end();
     this.world.network.heal();
-    for (const name of this.#roles.keys()) this.#restart(name);
+    for (const name of this.#roles.keys()) void this.#restart(name);
   }
 
   // ---- the end

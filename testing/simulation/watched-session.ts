@@ -4,7 +4,7 @@ import type { DeliveryMode } from '../../delivery/modes.js';
 import type { Milliseconds } from '../../environment.js';
 import { RserpoolError } from '../../errors.js';
 import type { WorldHost } from '../world.js';
-import { emptyHistory, type SessionHistory } from './session-history.js';
+import { emptyHistory, type InstanceLog, type SessionHistory } from './session-history.js';
 import { sessionInvariants } from './session-invariants.js';
 import type { Stage } from './stage.js';
 import { short } from './transcript.js';
@@ -32,7 +32,7 @@ export class WatchedSession {
   #session: UserSession | undefined;
   #isLeaving = false;
 
-  constructor(stage: Stage, host: WorldHost, script: SessionScript, nameOf: (peIdentifier: number) => string) {
+  constructor(stage: Stage, host: WorldHost, script: SessionScript, nameOf: (peIdentifier: number) => string, private readonly log: InstanceLog) {
     this.#stage = stage;
     this.#host = host;
     this.#script = script;
@@ -54,6 +54,7 @@ export class WatchedSession {
       deliveryMode: mode, window, openTimeout: PATIENCE, failoverTimeout: PATIENCE, ...(hasCallback && { onFailover: (recovery) => { void recovery.send('callback'); } }),
     });
     this.#session = session as UserSession;
+    this.history.instances = this.log.of(session.id);
     this.#note(`has a session with ${this.#nameOf(session.peIdentifier ?? 0)}`);
     this.#listen(session);
   }
