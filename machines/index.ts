@@ -9,5 +9,7 @@ export * from './pool-element.js';
 export * from './pool-user.js';
 export * from './registration.js';
 export * from './registrar.js';
+export * from './registrar-peer.js';
 export * from './resolution.js';
 export * from './server-hunt.js';
+export * from './takeover.js';

@@ -15,7 +15,8 @@ export const takeoverMachine = setup({
   },
   guards: {
     isInitiating: ({ context }) => context.initiator === undefined,
-    isEverybodyHeard: ({ context }) => context.waiting.length === 0,
+    /** All have agreed, and this registrar was there all the time: what it reads after a thaw is of yesterday, and somebody else may have won. */
+    isEverybodyHeard: ({ context }) => context.waiting.length === 0 && !context.wasAway(),
     /** §3.5.1 2A: the smaller identifier gives in. */
     isRivalStronger: ({ context }, { by }: Who) => by > context.self,
     hasRival: ({ context }) => context.rivals.length > 0,
@@ -83,7 +84,6 @@ export const takeoverMachine = setup({
       on: {
         ENRP_INIT_TAKEOVER: { actions: [{ type: 'follow', params: ({ event }) => event }, { type: 'order', params: ({ event }) => ({ type: 'order.acknowledge', to: [event.by] }) }] },
         'peer.gone': { guard: { type: 'isWinner', params: ({ event }) => event }, target: 'arbitrating' }, // who would have taken over is dead as well
-        'takeover.refused': {},
       },
       // RSPLIB's end of a takeover reaches nobody: the winner's checksum tells us, and the target owns nothing any more. Else all begin anew.
       after: { 'takeover-expiry': [{ guard: 'isNothingLeft', target: 'ended' }, { target: 'arbitrating' }] },
