@@ -1,30 +1,11 @@
-import { createSocket } from 'node:dgram';
-import { nodeClock, nodeDatagrams } from '../../transports/node.js';
+import { nodeDatagrams } from '../../transports/node.js';
 import { isGroup } from '../../transports/network.js';
 import { World } from '../../testing/world.js';
+import { hasLoopbackMulticast } from '../support/multicast.js';
 import { Changes } from './compliance.js';
 import { describeDatagrams, type DatagramWorld } from './datagrams.js';
 
-/** Some machines (containers without a loopback that takes groups) have no multicast: then the simulated network alone shows what is meant. */
-const hasMulticast = await new Promise<boolean>((resolve) => {
-  const socket = createSocket({ type: 'udp4', reuseAddr: true });
-  const end = (outcome: boolean) => (): void => {
-    nodeClock.clearTimeout(patience);
-    socket.close(() => { resolve(outcome); });
-  };
-  const patience = nodeClock.setTimeout(end(false), 1000); // it says nothing, and nothing comes
-  socket.once('error', end(false));
-  socket.once('message', end(true));
-  socket.bind(0, () => {
-    try {
-      socket.setMulticastInterface('127.0.0.1');
-      socket.addMembership('239.255.77.9', '127.0.0.1');
-      socket.send('hello', socket.address().port, '239.255.77.9', (error) => { if (error) end(false)(); });
-    } catch {
-      end(false)();
-    }
-  });
-});
+const hasMulticast = await hasLoopbackMulticast();
 
 describeDatagrams('the simulated network', () => {
   const world = new World();
