@@ -17,6 +17,8 @@ export interface EnrpCopyOwner {
 export class EnrpCopy {
   /** Removed while the table of a mentor is on its way: its pieces do not revive them. */
   #removed: Map<string, Generation | undefined> | undefined;
+  /** By the mentor, in this download. */
+  readonly #named = new Set<string>();
 
   constructor(private readonly core: RegistrarCore, private readonly owner: EnrpCopyOwner) {}
 
@@ -27,12 +29,18 @@ export class EnrpCopy {
     return poolElement.homeRegistrar === peer.id ? void this.#put(peer, key, poolElement) : FOREIGN;
   }
 
-  /** A piece of that peer's own elements. */
-  resynchronise(peer: Peer, poolEntries: PoolEntries): void {
+  /** A piece of that peer's own elements. @returns false where it names none that it has not named before: such a table might have no end. */
+  resynchronise(peer: Peer, poolEntries: PoolEntries): boolean {
+    const before = peer.named.size;
     for (const { poolHandle, poolElements } of poolEntries) {
       const key = poolHandleKey(poolHandle);
-      for (const element of poolElements) if (element.homeRegistrar === peer.id) this.#put(peer, key, element);
+      for (const element of poolElements) {
+        if (element.homeRegistrar !== peer.id) continue;
+        peer.named.add(nameOf(key, element.identifier));
+        this.#put(peer, key, element);
+      }
     }
+    return peer.named.size > before;
   }
 
   /** Those that it has not named are not its own any more (§3.6.3 step 5). */
@@ -43,15 +51,27 @@ export class EnrpCopy {
     }
   }
 
-  beginDownload(): void { this.#removed = new Map(); }
-  endDownload(): void { this.#removed = undefined; }
+  beginDownload(): void {
+    this.#removed = new Map();
+    this.#named.clear();
+  }
 
-  /** A piece of the mentor's table. An update by the owner, which flows meanwhile, is newer than a piece. */
-  download(poolEntries: PoolEntries): void {
+  endDownload(): void {
+    this.#removed = undefined;
+    this.#named.clear();
+  }
+
+  /** A piece of the mentor's table. An update by the owner, which flows meanwhile, is newer than a piece. @returns false where it has nothing new. */
+  download(poolEntries: PoolEntries): boolean {
+    const before = this.#named.size;
     for (const { poolHandle, poolElements } of poolEntries) {
       const key = poolHandleKey(poolHandle);
-      for (const element of poolElements) this.#fromMentor(key, element);
+      for (const element of poolElements) {
+        this.#named.add(nameOf(key, element.identifier));
+        this.#fromMentor(key, element);
+      }
     }
+    return this.#named.size > before;
   }
 
   #fromMentor(key: string, element: PoolElement): void {

@@ -31,6 +31,8 @@ export class Peer {
   isLeaving = false;
   /** Its elements that a resynchronisation has not confirmed yet (RFC 5353 §3.6.3). */
   marked: Set<RegisteredElement> | undefined;
+  /** What it has named in that. */
+  readonly named = new Set<string>();
   state: PeerState | 'gone' = 'unknown';
   #lastHeard: Milliseconds;
   #askedAt: Milliseconds;

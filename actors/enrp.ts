@@ -174,7 +174,7 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner 
     if (this.#isClosed) return;
     if (dialled !== undefined) {
       const failures = this.#dialers.ended(dialled, peer !== undefined || link.isTwin);
-      if (failures === 1) this.environment.logger.info({ peer: dialled, code: reason.code }, 'another registrar cannot be reached; it is tried again');
+      if (failures === 3) this.environment.logger.warn({ peer: dialled, code: reason.code }, 'another registrar cannot be reached; it is tried again');
     }
     if (peer !== undefined && !peer.isConnected) this.#lost(peer);
     else this.offerMentorIfJoining();
@@ -351,9 +351,10 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner 
   #tabled(peer: Peer, { flags, poolEntries }: EnrpMessageOf<'ENRP_HANDLE_TABLE_RESPONSE'>): void {
     if (peer === this.#mentor && this.#awaitsTable) return this.#downloaded(peer, flags, poolEntries);
     if (peer.marked === undefined) return;
-    if (flags.reject || (flags.moreToSend && poolEntries.length === 0)) return peer.tell({ type: 'audit.failed' });
-    this.#copy.resynchronise(peer, poolEntries);
+    if (flags.reject) return peer.tell({ type: 'audit.failed' });
+    const isNews = this.#copy.resynchronise(peer, poolEntries);
     if (flags.moreToSend) {
+      if (!isNews) return peer.tell({ type: 'audit.failed' });
       peer.tell({ type: 'audit.progress' });
       return this.#requestPiece(peer, true);
     }
@@ -362,8 +363,9 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner 
   }
 
   #downloaded(peer: Peer, { reject, moreToSend }: EnrpMessageOf<'ENRP_HANDLE_TABLE_RESPONSE'>['flags'], poolEntries: EnrpMessageOf<'ENRP_HANDLE_TABLE_RESPONSE'>['poolEntries']): void {
-    if (reject || (moreToSend && poolEntries.length === 0)) return this.owner.tell({ type: 'mentor.refused' });
-    this.#copy.download(poolEntries);
+    if (reject) return this.owner.tell({ type: 'mentor.refused' });
+    const isNews = this.#copy.download(poolEntries);
+    if (moreToSend && !isNews) return this.owner.tell({ type: 'mentor.refused' });
     if (!moreToSend) return this.owner.tell({ type: 'download.done' });
     this.owner.tell({ type: 'download.progress' });
     this.#requestPiece(peer, false);
@@ -505,6 +507,7 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner 
     if (this.#isLeaving) this.core.whenAbandoned(() => { this.owner.tell({ type: 'handed.over' }); });
   }
 
+  /** Of what the target owned, and of nothing else: §3.5.2 would have it of each pool element. */
   #rehome(from: number, to: number): void {
     const isHandedOver = this.#isLeaving && from === this.identifier;
     inSlices(this.environment.clock, [...this.core.handlespace.owned(from)], (element) => { if (element.home === from) this.core.yield(element, to, isHandedOver); });
@@ -538,6 +541,7 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner 
         return this.#requestPiece(peer, true);
       case 'order.audit.end':
         peer.marked = undefined;
+        peer.named.clear();
         return;
       case 'order.takeover':
         this.#takeovers.tellAll({ type: 'peer.gone', by: id });

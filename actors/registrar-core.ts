@@ -132,9 +132,9 @@ export class RegistrarCore implements KeepAlivesOwner {
     this.replicas.removed(element);
   }
 
-  /** X-15 where the home is another registrar: an element that changes its home comes from where it was, or listens where it listened. */
+  /** X-15 where the home is another registrar: an element that changes its home says its generation, comes from where it was, or listens where it listened. */
   #isAnothers({ home, encoded }: RegisteredElement, by: RegistrarAssociation, element: PoolElement): boolean {
-    if (home === this.identifier || !this.replicas.isActive(home)) return false;
+    if (home === this.identifier || element.generation !== undefined || !this.replicas.isActive(home)) return false;
     const known = decodePoolElement(encoded);
     return !isSameTransport(known.userTransport, element.userTransport) && !isFrom(known, by.association);
   }

@@ -49,9 +49,13 @@ export class ScopeWorld {
 
   /** A process with elements of these identifiers, its first home the one given. */
   async elements(name: string, identifiers: readonly number[], home?: string, pool = 'echo'): Promise<readonly Element[]> {
-    const accessPoint = await this.accessPoint(name, home === undefined ? {} : { registrars: [this.address(home), ...this.asap.filter((other) => other !== this.address(home))] });
+    const others = home === undefined ? [] : this.names.filter((other) => other !== home);
+    this.world.host(name);
+    if (others.length > 0) this.world.network.partition(name, others); // or the quickest would be home
+    const accessPoint = await this.accessPoint(name);
     const elements: Element[] = [];
     for (const identifier of identifiers) elements.push(await this.world.settled(accessPoint.register(pool, { identifier }, () => undefined)));
+    if (others.length > 0) this.world.network.heal(name, others);
     return elements;
   }
 
