@@ -36,12 +36,15 @@ export const serverHuntMachine = setup({
     forgetAttempt: assign(({ context }, { address }: { address: string }) => ({ attempts: context.attempts.filter((other) => other !== address) })),
     forgetAttempts: assign({ attempts: [], candidates: [] }),
     doubleT5: assign({ t5: ({ context }) => Math.min(2 * context.t5, context.timers.retranMax) }),
-    resetT5: assign({ t5: ({ context }) => context.timers.t5ServerHunt, rounds: 0 }),
+    resetT5: assign({ t5: ({ context }) => context.timers.t5ServerHunt }),
+    forgetRounds: assign({ rounds: 0 }),
     countRound: assign({ rounds: ({ context }) => context.rounds + 1 }),
   },
   guards: {
     isFirstWish: (_, { why }: { why: HuntReason }) => why === 'none',
     isNeeded: ({ context }) => context.isNeeded(),
+    /** It was found after another failure, and has not stayed. */
+    isUnsteady: ({ context }) => context.rounds > 0 && context.isNeeded(),
     /** What those who hunt miss has come from the old home after all. */
     isAnswer: ({ context }, { answers }: { answers: HuntReason }) => context.home !== undefined && (context.why === 'silence' || context.why === answers),
     hasCandidates: ({ context }) => context.candidates.length > 0,
@@ -125,13 +128,15 @@ export const serverHuntMachine = setup({
           { target: 'hunting', actions: ['suspectHome', { type: 'remember', params: ({ event }) => event }] },
         ],
         'home.down': [
-          { guard: 'isNeeded', target: 'hunting', actions: ['forgetHome', { type: 'remember', params: { why: 'transport.down' } }] },
+          // One that ends each association as soon as it is there would be dialled without end.
+          { guard: 'isUnsteady', target: 'hunting.lost', actions: ['suspectHome', 'forgetHome', { type: 'remember', params: { why: 'transport.down' } }] },
+          { guard: 'isNeeded', target: 'hunting', actions: ['countRound', 'forgetHome', { type: 'remember', params: { why: 'transport.down' } }] },
           { target: 'idle', actions: 'forgetHome' },
         ],
       },
       // A PE judges its registration by what it hears: TCP keeps a frozen registrar's connection open for ever.
       states: {
-        heard: { after: { 'home-quiet': [{ guard: 'isQuiet', target: 'probing' }, { target: 'heard', reenter: true }] } },
+        heard: { after: { 'home-quiet': [{ guard: 'isQuiet', target: 'probing', actions: 'forgetRounds' }, { target: 'heard', reenter: true, actions: 'forgetRounds' }] } },
         probing: {
           entry: { type: 'tell', params: { type: 'home.probe' } },
           after: {

@@ -134,6 +134,27 @@ describe('server hunt (RFC 5352 §3.6)', () => {
     expect([idle.state, idle.context.home]).toEqual(['idle', undefined]);
   });
 
+  it('a home that does not stay, once and again, is hunted for less and less often, and after the others; one that stays for a while is forgiven', () => {
+    const driven = atHome({ timers: quick, registrars: addresses('1', '2') });
+    const up = (): void => {
+      driven.childDone('lookUp', driven.context.registrars);
+      driven.send({ type: 'attempt.up', address: driven.context.attempts[0] as string });
+    };
+    expect(driven.send({ type: 'home.down' })).toContain('send hunt.begun'); // the first time at once
+    up();
+    const unsteady = driven.context.home as string;
+    expect(driven.send({ type: 'home.down' })).toContain('start hunt-back-off 75');
+    driven.expire('hunt-back-off');
+    driven.childDone('lookUp', driven.context.registrars);
+    expect([started(driven).includes(unsteady), driven.context.candidates]).toEqual([false, [unsteady]]);
+    driven.send({ type: 'attempt.up', address: driven.context.attempts[0] as string });
+    expect(driven.send({ type: 'home.down' })).toContain('start hunt-back-off 150');
+    driven.expire('hunt-back-off');
+    up();
+    driven.expire('home-quiet');
+    expect(driven.send({ type: 'home.down' })).toContain('invoke lookUp');
+  });
+
   it('a home lost during the hunt is no longer waited for', () => {
     const driven = atHome();
     driven.send({ type: 'home.seek', why: 'T1-ENRPrequest' });
@@ -320,7 +341,7 @@ describe('server hunt, as a chart', () => {
       'attempt.failed': addresses('1', '2', '3', '4').map((address) => ({ address })),
       'xstate.done.actor.lookUp': [{ output: addresses('1') }, { output: addresses('1', '2', '3', '4') }],
     };
-    const project = ({ attempts, candidates, home, why }: ServerHuntContext): unknown => [attempts.length, candidates.length, home !== undefined, why];
+    const project = ({ attempts, candidates, home, why, rounds }: ServerHuntContext): unknown => [attempts.length, candidates.length, home !== undefined, why, Math.min(rounds, 1)];
     expect(onNoPath(serverHuntMachine, [world(0, true), world(600, false), world(1000, true), world(0, true, addresses('5'))], { cases, project: (context) => project(context as ServerHuntContext), limit: 50_000 })).toEqual([]);
   });
 });

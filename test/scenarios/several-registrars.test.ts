@@ -235,14 +235,27 @@ describe('the hunt (RFC 5352 §3.6)', () => {
     expect(rounds[0]?.at(-1)).not.toBe(rounds[1]?.at(-1));
   });
 
+  it('a registrar that ends each association at once is tried less and less often, up to RETRAN.max', async () => {
+    const setting = await Setting.start(1);
+    const flapping = await ScriptedRegistrar.start(setting.world, 'flapping', 0x900);
+    flapping.deaf.add('all');
+    const times = await dialsOf(setting, 'pe1', [flapping.address]);
+    for (let step = 0; step < 20_000; step += 5) {
+      await setting.world.advance(5);
+      for (const link of flapping.links) link.destroy('LINK_CLOSED');
+    }
+    expect(times.length).toBeGreaterThan(5);
+    expect(times.length).toBeLessThan(40);
+  });
+
   /** When it began to connect, each time. */
-  async function dialsOf(setting: Setting, name: string): Promise<readonly number[]> {
+  async function dialsOf(setting: Setting, name: string, registrars?: readonly string[]): Promise<readonly number[]> {
     const { network } = setting.world.host(name).process;
     const times: number[] = [];
     const { connect } = network;
     Object.assign(network, { connect: (to: Parameters<typeof connect>[0]) => { times.push(setting.world.clock.now()); return connect(to); } });
-    const accessPoint = await setting.accessPoint(name);
-    accessPoint.resolve('echo', { timeout: 60_000 }).catch(() => undefined);
+    const accessPoint = await setting.accessPoint(name, registrars && { registrars });
+    accessPoint.register('echo', { timeout: 60_000 }, () => undefined).catch(() => undefined);
     return times;
   }
 });
