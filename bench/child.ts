@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 export class Child<Ready> {
   static readonly #all = new Set<Child<unknown>>();
   readonly ready: Promise<Ready>;
+  readonly ended: Promise<void>;
   readonly #process: ChildProcess;
   #waiting: { readonly resolve: (answer: unknown) => void; readonly reject: (error: Error) => void } | undefined;
 
@@ -14,6 +15,7 @@ export class Child<Ready> {
     const profile = process.execArgv.filter((argument) => argument.startsWith('--cpu-prof')); // of both sides, if any
     this.#process = fork(fileURLToPath(new URL(`./children/${name}.js`, import.meta.url)), [JSON.stringify(input)], { execArgv: ['--expose-gc', ...profile] });
     Child.#all.add(this);
+    this.ended = new Promise((resolve) => { this.#process.once('exit', () => { resolve(); }); });
     this.ready = this.#answer<Ready>();
     this.#process.on('message', (answer) => { this.#waiting?.resolve(answer); });
     this.#process.once('exit', (code, signal) => {

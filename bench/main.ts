@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { Child } from './child.js';
 import { failover } from './failover.js';
 import type { Row, Run } from './measure.js';
+import { registrars } from './registrars.js';
 import { registrations } from './registrations.js';
 import { resolutions } from './resolutions.js';
 import { selection } from './selection.js';
@@ -9,7 +10,7 @@ import { sessions } from './sessions.js';
 import { machine, table } from './table.js';
 
 /** npm run bench -- [--only NAME]... [--rounds N] [--short] [--json]: ours beside bare `node:net`, in turn, medians of the rounds. Nothing here fails by its time. */
-const subjects: Readonly<Record<string, (run: Run) => Promise<Row[]>>> = { sessions, resolutions, failover, registrations, selection };
+const subjects: Readonly<Record<string, (run: Run) => Promise<Row[]>>> = { sessions, resolutions, failover, registrations, selection, registrars };
 
 process.once('exit', () => { Child.killAll(); });
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => { process.exit(1); });

@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from 'commander';
+import { isGroup } from '../transports/network.js';
 import { poolHandleKey, poolHandleText, type Policy } from '../wire/index.js';
 import { policies } from '../wire/policies.js';
 
@@ -34,6 +35,13 @@ export function url(text: string): string {
 
 /** For flags that may be repeated. */
 export const urls = (text: string, before: readonly string[] | undefined): readonly string[] => [...(before ?? []), url(text)];
+
+/** A multicast group of registrars, with a port or with ENRP's. */
+export function group(text: string): string {
+  const [, address = '', port = '9901'] = /^(\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:]+\])(?::(\d{1,5}))?$/i.exec(text) ?? [];
+  if (!isGroup(address.replace(/^\[|\]$/g, '')) || Number(port) < 1 || Number(port) > 65_535) throw new InvalidArgumentError('A multicast group like 239.0.0.51 or 239.0.0.51:9901 is wanted.');
+  return `${address}:${port}`;
+}
 
 export function count(text: string): number {
   if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('A whole number from 1 is wanted.');

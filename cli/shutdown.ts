@@ -1,7 +1,7 @@
 import { failWith } from './fail.js';
 
 /** What is left to do at the end may take so long before the process goes anyway. */
-const PATIENCE = 3_000;
+export const PATIENCE = 3_000;
 
 /** Resolves at SIGTERM or SIGINT; a second one ends the process at once. */
 export function untilSignal(): Promise<NodeJS.Signals> {
@@ -17,13 +17,13 @@ export function untilSignal(): Promise<NodeJS.Signals> {
   });
 }
 
-/** Ends the process in order: exit code 0 once `close` has resolved, 1 when it rejects or takes longer than 3 s. */
-export async function leave(close: () => Promise<unknown>, code = 0): Promise<never> {
+/** Ends the process in order: exit code 0 once `close` has resolved, 1 when it rejects or takes too long. */
+export async function leave(close: () => Promise<unknown>, { patience = PATIENCE }: { readonly patience?: number } = {}): Promise<never> {
   const late = setTimeout(() => {
     process.stderr.write('rserpool: not closed in time\n');
     process.exit(1);
-  }, PATIENCE);
+  }, patience);
   await close().catch(failWith);
   clearTimeout(late);
-  process.exit(code);
+  process.exit(0);
 }

@@ -6,7 +6,7 @@ import { displayFor } from './display.js';
 
 export function demoCommand(): Command {
   return new Command('demo')
-    .description('a registrar, three counters and a user with 64 sessions: counters are killed and frozen in turn, the sessions go on')
+    .description('three registrars, three counters and a user with 64 sessions: counters and registrars are killed and frozen in turn, the sessions go on')
     .option('--rounds <N>', 'end after N faults (default: at Ctrl-C)', count)
     .option('--sessions <N>', 'sessions of the user', count, 64)
     .action(run);
@@ -29,7 +29,8 @@ async function run({ rounds, sessions }: { rounds?: number; sessions: number }):
   });
   display.end();
   await director.end();
-  const { failovers, sent, answered, lost, doubled } = result.totals;
+  const { failovers, sent, answered, lost, doubled, lookUps, failedLookUps, slowestLookUp } = result.totals;
+  process.stdout.write(`look-ups ${lookUps}, failed ${failedLookUps}, slowest ${slowestLookUp.toFixed(0)} ms\n`);
   process.stdout.write(`failovers ${failovers}, sent ${sent}, answered ${answered}, lost ${lost}, doubled ${doubled}, median failover ${result.median.toFixed(0)} ms\n`);
-  process.exit(lost === 0 && doubled === 0 ? 0 : 1);
+  process.exit(lost === 0 && doubled === 0 && failedLookUps === 0 ? 0 : 1);
 }

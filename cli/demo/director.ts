@@ -4,6 +4,7 @@ import { Crew, type Member } from './crew.js';
 import type { Display } from './display.js';
 import type { ElementArgs } from './element.js';
 import { median, monotonic, type Report, type Totals } from './messages.js';
+import { Registrars, type DemoRegistrar } from './registrars.js';
 import type { UserArgs } from './user.js';
 
 const POOL = 'counter';
@@ -19,7 +20,9 @@ interface Element {
   member: Member;
 }
 
-/** Starts everybody, then kills and freezes one element after the other. */
+type Fault = 'killed' | 'frozen';
+
+/** Starts everybody, then kills and freezes elements and registrars in turn. */
 export class Director {
   readonly #display: Display;
   readonly #sessions: number;
@@ -27,9 +30,9 @@ export class Director {
   readonly #crew: Crew;
   readonly #elements: Element[] = [];
   readonly #times: number[] = [];
-  #registrar: { readonly member: Member; readonly address: string } | undefined;
+  readonly #registrars: Registrars;
   #user: Member | undefined;
-  #totals: Totals = { sent: 0, answered: 0, lost: 0, doubled: 0, failovers: 0 };
+  #totals: Totals = { sent: 0, answered: 0, lost: 0, doubled: 0, failovers: 0, lookUps: 0, failedLookUps: 0, slowestLookUp: 0 };
   #serving: Readonly<Record<number, number>> = {};
   #rate = { at: monotonic(), answered: 0, perSecond: 0 };
   #failed: (error: Error) => void = () => undefined;
@@ -42,6 +45,7 @@ export class Director {
     this.#failure = new Promise((_, reject) => { this.#failed = reject; });
     this.#failure.catch(() => undefined);
     this.#crew = new Crew({ onNote: (name, text) => { display.event(`${name}: ${text}`); }, onEnd: (member, how) => { this.#onEnd(member, how); } });
+    this.#registrars = new Registrars(this.#crew);
   }
 
   /** Ends the rounds; what is under way is still counted. */
@@ -59,8 +63,8 @@ export class Director {
   async #run(rounds: number): Promise<{ totals: Totals; median: number }> {
     await this.#start();
     for (let round = 0; round < rounds && !this.#isStopped; round += 1) {
-      const element = await this.#nextInUse();
-      if (element && !this.#isStopped) await this.#round(element, round % 2 === 0 ? 'killed' : 'frozen');
+      const fault = round % 4 < 2 ? 'killed' : 'frozen';
+      await (round % 2 === 0 ? this.#elementRound(fault) : this.#registrarRound(fault));
     }
     this.#display.event('waiting for the last replies');
     const finished = this.#user?.next('finished');
@@ -69,16 +73,14 @@ export class Director {
   }
 
   async #start(): Promise<void> {
-    const member = this.#crew.start('registrar', 'registrar', {});
-    const { address } = await member.next('ready');
-    this.#registrar = { member, address };
-    this.#display.event(`registrar listens on ${address}, process ${member.pid}`);
+    await this.#registrars.start();
+    for (const registrar of this.#registrars.all) this.#isListening(registrar);
     for (const [index, name] of ['a', 'b', 'c'].entries()) {
       const id = idOf(index);
       this.#elements.push({ name, id, state: 'starting', member: this.#startElement(name, id) });
     }
     await Promise.all(this.#elements.map((element) => this.#isServing(element)));
-    const args: UserArgs = { registrar: address, pool: POOL, sessions: this.#sessions };
+    const args: UserArgs = { registrars: this.#registrars.addresses, pool: POOL, sessions: this.#sessions };
     this.#user = this.#crew.start('user', 'user', args);
     this.#user.on((report) => { this.#onReport(report); });
     await this.#user.next('ready');
@@ -87,7 +89,7 @@ export class Director {
   }
 
   #startElement(name: string, id: number): Member {
-    const args: ElementArgs = { registrar: this.#registrar?.address ?? '', pool: POOL, id };
+    const args: ElementArgs = { registrars: this.#registrars.addresses, pool: POOL, id };
     return this.#crew.start(`counter ${name}`, 'element', args);
   }
 
@@ -97,7 +99,13 @@ export class Director {
     this.#display.event(`counter ${element.name} (${hex(element.id)}) serves on ${address}, process ${element.member.pid}`);
   }
 
-  async #round(element: Element, fault: 'killed' | 'frozen'): Promise<void> {
+  #isListening({ name, id, asap, member }: DemoRegistrar): void {
+    this.#display.event(`registrar ${name} (${hex(id)}) listens on ${asap}, process ${member.pid}`);
+  }
+
+  async #elementRound(fault: Fault): Promise<void> {
+    const element = await this.#nextInUse();
+    if (!element || this.#isStopped) return;
     const healed = this.#user?.next('healed', (report) => report.element === element.id);
     healed?.catch(() => undefined);
     const noted = this.#user?.next('noted');
@@ -112,6 +120,23 @@ export class Director {
     await this.#pause(QUIET);
   }
 
+  async #registrarRound(fault: Fault): Promise<void> {
+    const registrar = await this.#registrars.busiest();
+    if (!registrar || this.#isStopped) return;
+    const began = monotonic();
+    this.#registrars.hit(registrar, fault);
+    this.#display.event(`registrar ${registrar.name} ${fault} (${signalOf(fault)}), it was home of ${registrar.elements} counters`);
+    const took = await this.#registrars.agree(this.#elements.map(({ id }) => id), began, PATIENCE);
+    this.#display.event(took === undefined
+      ? `not all counters have had a living registrar within ${PATIENCE / 1_000} s`
+      : `the other registrars agree that each counter has a living home, ${took.toFixed(0)} ms after the fault`);
+    await this.#pause(AWAY - (monotonic() - began));
+    await this.#registrars.bringBack(registrar);
+    if (fault === 'killed') this.#isListening(registrar);
+    else this.#display.event(`registrar ${registrar.name} thawed (SIGCONT)`);
+    await this.#pause(QUIET);
+  }
+
   /** The next in turn that has sessions: a fault elsewhere would show nothing. */
   async #nextInUse(): Promise<Element | undefined> {
     await this.#user?.next('progress');
@@ -120,11 +145,11 @@ export class Director {
     return element;
   }
 
-  #hit(element: Element, fault: 'killed' | 'frozen'): void {
+  #hit(element: Element, fault: Fault): void {
     element.state = fault;
-    if (fault === 'frozen') this.#registrar?.member.order({ type: 'frozen', pid: element.member.pid });
-    element.member.kill(fault === 'killed' ? 'SIGKILL' : 'SIGSTOP');
-    this.#display.event(`counter ${element.name} ${fault} (${fault === 'killed' ? 'SIGKILL' : 'SIGSTOP'}), it had ${this.#serving[element.id] ?? 0} sessions`);
+    if (fault === 'frozen') this.#registrars.order('frozen', element.member);
+    element.member.kill(signalOf(fault));
+    this.#display.event(`counter ${element.name} ${fault} (${signalOf(fault)}), it had ${this.#serving[element.id] ?? 0} sessions`);
   }
 
   async #watch(element: Element, healed: Promise<Extract<Report, { type: 'healed' }>> | undefined): Promise<void> {
@@ -139,7 +164,7 @@ export class Director {
     if (element.state === 'frozen') {
       const awake = element.member.next('awake');
       element.member.kill('SIGCONT');
-      this.#registrar?.member.order({ type: 'thawed', pid: element.member.pid });
+      this.#registrars.order('thawed', element.member);
       element.member.order({ type: 'ping' });
       await awake;
       element.state = 'serving';
@@ -160,7 +185,8 @@ export class Director {
     if (report.type === 'progress') this.#serving = report.serving;
     this.#measureRate();
     this.#display.show({
-      registrar: this.#registrar?.address ?? '', sessions: this.#sessions, totals: this.#totals, perSecond: this.#rate.perSecond, median: median(this.#times),
+      registrars: this.#registrars.all.map(({ name, id, state, elements }) => ({ name, id: hex(id), state, elements })),
+      sessions: this.#sessions, totals: this.#totals, perSecond: this.#rate.perSecond, median: median(this.#times),
       elements: [...this.#elements].sort((one, other) => (one.name < other.name ? -1 : 1)).map(({ name, id, state }) => ({ name, id: hex(id), state, sessions: this.#serving[id] ?? 0 })),
     });
   }
@@ -173,7 +199,7 @@ export class Director {
   }
 
   #onEnd(member: Member, how: string): void {
-    const isOurs = this.#elements.some((element) => element.member === member && element.state === 'killed');
+    const isOurs = [...this.#elements, ...this.#registrars.all].some((other) => other.member === member && other.state === 'killed');
     if (!this.#isEnding && !isOurs) this.#failed(new Error(`${member.name} ended: ${how}`));
   }
 
@@ -184,4 +210,5 @@ export class Director {
   }
 }
 
+const signalOf = (fault: Fault): NodeJS.Signals => (fault === 'killed' ? 'SIGKILL' : 'SIGSTOP');
 const idOf = (index: number): number => 0x0a + index;

@@ -1,7 +1,7 @@
 import type { Totals } from './messages.js';
 
 export interface View {
-  readonly registrar: string;
+  readonly registrars: readonly { readonly name: string; readonly id: string; readonly state: string; readonly elements: number }[];
   readonly sessions: number;
   readonly elements: readonly { readonly name: string; readonly id: string; readonly state: string; readonly sessions: number }[];
   readonly totals: Totals;
@@ -67,17 +67,18 @@ class Screen implements Display {
   }
 }
 
-function table({ registrar, sessions, elements, totals, perSecond, median }: View): readonly string[] {
+function table({ registrars, sessions, elements, totals, perSecond, median }: View): readonly string[] {
   const width = 24;
   return [
     '',
-    ` registrar ${registrar}`,
-    ` user      ${sessions} sessions, ${perSecond.toFixed(0)} replies/s`,
+    ` user ${sessions} sessions, ${perSecond.toFixed(0)} replies/s`,
+    ...registrars.map(({ name, id, state, elements: count }) => ` registrar ${name} ${id} ${paint(state)} home of ${count}`),
     ...elements.map(({ name, id, state, sessions: count }) =>
-      ` counter ${name} ${id} ${paint(state)} ${'#'.repeat(Math.round((count / sessions) * width)).padEnd(width, '.')} ${String(count).padStart(3)}`),
+      ` counter   ${name} ${id} ${paint(state)} ${'#'.repeat(Math.round((count / sessions) * width)).padEnd(width, '.')} ${String(count).padStart(3)}`),
     '',
     ` failovers ${totals.failovers}   sent ${totals.sent}   answered ${totals.answered}`,
-    ` lost ${totals.lost}   doubled ${totals.doubled}   median failover ${median.toFixed(0)} ms   (Ctrl-C ends)`,
+    ` lost ${totals.lost}   doubled ${totals.doubled}   median failover ${median.toFixed(0)} ms`,
+    ` look-ups ${totals.lookUps}   failed ${totals.failedLookUps}   slowest ${totals.slowestLookUp.toFixed(0)} ms   (Ctrl-C ends)`,
   ];
 }
 

@@ -3,14 +3,14 @@ import { counter } from '../services/counter.js';
 import { args, runChild, tell } from './child.js';
 
 export interface ElementArgs {
-  readonly registrar: string;
+  readonly registrars: readonly string[];
   readonly pool: string;
   readonly id: number;
 }
 
 runChild(async () => {
-  const { registrar, pool, id } = args<ElementArgs>();
-  const rsp = await initialize({ registrars: [registrar] });
+  const { registrars, pool, id } = args<ElementArgs>();
+  const rsp = await initialize({ registrars });
   const element = await rsp.register(pool, { listen: ['tcp://127.0.0.1:0'], identifier: id }, counter);
   tell({ type: 'ready', address: element.address });
 });

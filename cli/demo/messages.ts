@@ -6,12 +6,19 @@ export interface Totals {
   readonly lost: number;
   readonly doubled: number;
   readonly failovers: number;
+  /** Handle resolutions at a registrar. */
+  readonly lookUps: number;
+  readonly failedLookUps: number;
+  /** Milliseconds. */
+  readonly slowestLookUp: number;
 }
 
 /** From a child to the demo. */
 export type Report =
   | { readonly type: 'ready'; readonly address: string }
   | { readonly type: 'awake' }
+  /** A registrar's answer: the home of each pool element. */
+  | { readonly type: 'owners'; readonly owners: Readonly<Record<number, number>> }
   | { readonly type: 'noted'; readonly element: number }
   | { readonly type: 'progress'; readonly totals: Totals; readonly serving: Readonly<Record<number, number>> }
   /** All sessions that were at the element have a reply from another one; times in ms from the fault to that reply. */
@@ -27,6 +34,7 @@ export type Order =
   | { readonly type: 'hit'; readonly element: number; readonly at: number }
   | { readonly type: 'finish' }
   | { readonly type: 'ping' }
+  | { readonly type: 'owners' }
   /** Wake this process should the demo vanish: it is frozen and cannot see that by itself. */
   | { readonly type: 'frozen'; readonly pid: number }
   | { readonly type: 'thawed'; readonly pid: number };

@@ -4,7 +4,7 @@ import { median, monotonic, type Order, type Totals } from './messages.js';
 import { Tally } from './tally.js';
 
 export interface UserArgs {
-  readonly registrar: string;
+  readonly registrars: readonly string[];
   readonly pool: string;
   readonly sessions: number;
 }
@@ -12,6 +12,8 @@ export interface UserArgs {
 /** Milliseconds between two requests of a session. */
 const PERIOD = 50;
 const REPORT_PERIOD = 200;
+/** And between two handle resolutions, each of them asked of a registrar. */
+const LOOK_UP_PERIOD = 250;
 /** What is still under way at the end has so long to be answered. */
 const PATIENCE = 10_000;
 
@@ -69,18 +71,30 @@ interface Fault {
 const callers: Caller[] = [];
 const faults = new Map<number, Fault>();
 const times: number[] = [];
+const lookUps = { lookUps: 0, failedLookUps: 0, slowestLookUp: 0 };
 
 runChild(async () => {
-  const { registrar, pool, sessions } = args<UserArgs>();
-  const rsp = await initialize({ registrars: [registrar] });
+  const { registrars, pool, sessions } = args<UserArgs>();
+  const rsp = await initialize({ registrars });
   await Promise.all(Array.from({ length: sessions }, () => open(rsp, pool)));
   callers.forEach((caller, index) => { caller.start((index * PERIOD) / sessions); });
   setInterval(report, REPORT_PERIOD);
+  setInterval(() => { void lookUp(rsp, pool); }, LOOK_UP_PERIOD);
   tell({ type: 'ready', address: '' });
 }, (order) => { obey(order); });
 
 async function open(rsp: ServiceAccessPoint, pool: string): Promise<void> {
   callers.push(new Caller(await rsp.connect(pool), onServed));
+}
+
+async function lookUp(rsp: ServiceAccessPoint, pool: string): Promise<void> {
+  const began = monotonic();
+  lookUps.lookUps += 1;
+  await rsp.resolve(pool, { refresh: true }).catch((error: unknown) => {
+    lookUps.failedLookUps += 1;
+    tell({ type: 'note', text: `a look-up failed: ${String(error)}` });
+  });
+  lookUps.slowestLookUp = Math.max(lookUps.slowestLookUp, monotonic() - began);
 }
 
 function obey(order: Order): void {
@@ -118,7 +132,7 @@ const sum = (of: (caller: Caller) => number): number => callers.reduce((total, c
 function totals(): Totals {
   return {
     sent: sum(({ tally }) => tally.sent), answered: sum(({ tally }) => tally.answered),
-    lost: sum(({ tally }) => tally.lost), doubled: sum(({ tally }) => tally.doubled), failovers: sum(({ failovers }) => failovers),
+    lost: sum(({ tally }) => tally.lost), doubled: sum(({ tally }) => tally.doubled), failovers: sum(({ failovers }) => failovers), ...lookUps,
   };
 }
 

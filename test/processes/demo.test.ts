@@ -14,10 +14,13 @@ async function startDemo(...args: readonly string[]): Promise<{ readonly demo: P
 
 describe('the demo', () => {
   it('--rounds N: N faults, nothing lost or doubled, exit code 0, no process left', async () => {
-    const { demo, pids } = await startDemo('--rounds', '2', '--sessions', '16');
-    expect(pids).toHaveLength(5);
+    const { demo, pids } = await startDemo('--rounds', '4', '--sessions', '16');
+    expect(pids).toHaveLength(7);
     expect(await demo.ended).toEqual({ code: 0, signal: null });
-    expect(demo.said.filter((line) => /killed \(SIGKILL\)|frozen \(SIGSTOP\)/.test(line))).toHaveLength(2);
+    const faults = demo.said.flatMap((line) => / ((?:counter|registrar) \w (?:killed|frozen)) \(SIG/.exec(line)?.[1] ?? []);
+    expect(faults.map((fault) => fault.replace(/ \w /, ' '))).toEqual(['counter killed', 'registrar killed', 'counter frozen', 'registrar frozen']);
+    expect(demo.said.filter((line) => /each counter has a living home/.test(line))).toHaveLength(2);
+    expect(demo.said.slice(-2)[0]).toMatch(/^look-ups [1-9]\d*, failed 0, slowest \d+ ms$/);
     const [last = ''] = demo.said.slice(-1);
     const [failovers, sent, answered] = (/^failovers (\d+), sent (\d+), answered (\d+), lost 0, doubled 0, median failover \d+ ms$/.exec(last) ?? []).slice(1).map(Number);
     expect(failovers).toBeGreaterThan(0);
