@@ -107,7 +107,7 @@ describe('presence (RFC 5353 §3.4)', () => {
     expect(registrar.peers().find(({ id }) => id === 0x33)?.state).toBe('active');
   });
 
-  // proves 5353-2.1-d
+  // proves 5353-2.1-b, 5353-2.1-d
   it('§2.1: its answer to "reply required" says where it is', async () => {
     const { world, peers: [peer], registrar } = await setting();
     peer.clear();

@@ -406,7 +406,7 @@ describe('keep-alive (RFC 5352 §3.4)', () => {
 });
 
 describe('de-registration (RFC 5352 §3.2)', () => {
-  // proves 5352-3.2-a, 5352-3.2-b, 5352-4-e
+  // proves 5352-3.2-a, 5352-4-e
   it('leaves the pool, then closes its data channels', async () => {
     const setting = new Setting();
     const r1 = await setting.registrar('r1');

@@ -7,7 +7,7 @@ const titled = (examples: readonly Example[]): [string, Example][] => examples.m
 const protocolOf = ({ message }: Example): 'ASAP' | 'ENRP' => (message.type.startsWith('ASAP') ? 'ASAP' : 'ENRP');
 
 describe.each([['ASAP messages (RFC 5352 §2.2)', asapExamples], ['ENRP messages (RFC 5353 §2)', enrpExamples]])('%s', (_, examples) => {
-  // proves 5352-2-a, 5353-2-a, 5353-2-b, 5353-2.1-b, 5353-2.3-d, 5353-2.4-a, 5353-2.4-c, 5354-2-a, 5354-3-f, 5354-4-c, 5354-4-e
+  // proves 5352-2-a, 5353-2-a, 5353-2-b, 5353-2.3-d, 5353-2.4-a, 5353-2.4-c, 5354-2-a, 5354-3-f, 5354-4-c, 5354-4-e
   it.each(titled(examples))('%s: encode', (_title, { message, bytes }) => {
     expect(encode(message).toString('hex')).toBe(bytes.toString('hex'));
   });
