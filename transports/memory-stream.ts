@@ -7,7 +7,8 @@ import type { ByteSocket, Endpoint } from './network.js';
 /** Streams of the simulated network, as the kernels of two hosts and `net.Socket` would have them. */
 
 export function connectStream(world: MemoryNetwork, host: MemoryHost, to: Endpoint): ByteSocket {
-  const socket = new MemorySocket(world, host);
+  const stream = { number: world.countStream(), port: to.port };
+  const socket = new MemorySocket(world, host, stream);
   if (!host.isAlive) return socket;
   const machine = LOOPBACK.has(to.host) ? world.machine(host.name) : world.machine(to.host);
   if (machine === undefined) {
@@ -15,14 +16,14 @@ export function connectStream(world: MemoryNetwork, host: MemoryHost, to: Endpoi
     return socket;
   }
   const port = host.freePort((candidate) => !host.servers.has(candidate));
-  trace(world, host.name, machine.name, 'connect');
+  trace(world, host.name, machine.name, stream, 'connect');
   const back = world.path(machine.name, host.name);
   world.path(host.name, machine.name).carry(() => {
     const server = machine.process;
     if (socket.isDestroyed || !machine.isOn || server === undefined) return; // nobody waits, or nobody answers
     const accept = server.servers.get(to.port);
     if (accept === undefined) return void back.carry(() => host.deliver(() => socket.fail('ECONNREFUSED', 'connect')), 0);
-    const accepted = new MemorySocket(world, server);
+    const accepted = new MemorySocket(world, server, stream);
     socket.join(accepted, { local: { host: host.address, port }, remote: { host: machine.address, port: to.port } });
     server.deliver(() => (server.servers.get(to.port) === accept ? accept(accepted) : accepted.resetAndDestroy()));
   }, 0);
@@ -58,7 +59,7 @@ export class MemorySocket extends EventEmitter implements ByteSocket {
   #peerHasEnded = false;
   #isReset = false;
 
-  constructor(world: MemoryNetwork, host: MemoryHost) {
+  constructor(world: MemoryNetwork, host: MemoryHost, private readonly stream: TracedStream) {
     super();
     this.#world = world;
     this.#host = host;
@@ -141,9 +142,17 @@ export class MemorySocket extends EventEmitter implements ByteSocket {
 
   /** Its process is no more; the kernel says good-bye, or has no power either. */
   abandon(peerSees: 'reset' | 'end' | 'nothing'): void {
+    if (peerSees !== 'end') this.#lose();
     if (this.#state === 'open' && peerSees !== 'nothing' && !this.#hasEnded) this.#transmit(peerSees);
     this.#state = 'destroyed';
     this.#forget();
+  }
+
+  /** Of what is under way a part never comes: a reset drops it, and so does a machine without power. Where chance splits chunks. */
+  #lose(): void {
+    const { splits, random } = this.#world;
+    const arriving = this.#peer === undefined ? [] : this.#peer.#arriving;
+    if (splits && arriving.length > 1) arriving.length = 1 + Math.floor(random.fraction() * arriving.length);
   }
 
   #name(local: Endpoint, remote: Endpoint): void {
@@ -209,8 +218,8 @@ export class MemorySocket extends EventEmitter implements ByteSocket {
   #transmit(segment: Segment): void {
     const peer = this.#peer;
     if (peer === undefined) return;
-    if (typeof segment !== 'string') trace(this.#world, this.#host.name, peer.#host.name, 'bytes', segment);
-    else if (segment !== 'connect') trace(this.#world, this.#host.name, peer.#host.name, segment);
+    if (typeof segment !== 'string') trace(this.#world, this.#host.name, peer.#host.name, this.stream, 'bytes', segment);
+    else if (segment !== 'connect') trace(this.#world, this.#host.name, peer.#host.name, this.stream, segment);
     peer.#arriving.push(segment);
     peer.#lastDue = this.#world.path(this.#host.name, peer.#host.name).carry(() => peer.#arrive(), peer.#lastDue);
   }
@@ -292,6 +301,8 @@ export class MemorySocket extends EventEmitter implements ByteSocket {
 const SOCKET_MARK = 0x4000;
 const SPOILT = 0xdd;
 
-function trace(world: MemoryNetwork, from: string, to: string, kind: NetworkEvent['kind'], bytes?: Uint8Array): void {
-  world.trace?.({ at: world.clock.now(), from, to, kind, ...(bytes !== undefined && { bytes: Buffer.from(bytes) }) });
+type TracedStream = NonNullable<NetworkEvent['stream']>;
+
+function trace(world: MemoryNetwork, from: string, to: string, stream: TracedStream, kind: NetworkEvent['kind'], bytes?: Uint8Array): void {
+  world.trace?.({ at: world.clock.now(), from, to, kind, stream, ...(bytes !== undefined && { bytes: Buffer.from(bytes) }) });
 }

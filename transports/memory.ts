@@ -32,6 +32,8 @@ export interface NetworkEvent {
   readonly to: string;
   readonly kind: 'connect' | 'bytes' | 'end' | 'reset' | 'datagram';
   readonly bytes?: Uint8Array;
+  /** Which stream, and the port at which it was accepted. */
+  readonly stream?: { readonly number: number; readonly port: number };
 }
 
 export class MemoryNetwork {
@@ -44,6 +46,7 @@ export class MemoryNetwork {
   readonly #defaults: Required<PathOptions>;
   readonly #machines = new Map<string, Machine>();
   readonly #paths = new Map<string, Path>();
+  #streams = 0;
 
   constructor(options: MemoryNetworkOptions) {
     this.clock = options.clock;
@@ -70,6 +73,9 @@ export class MemoryNetwork {
   machines(): Iterable<Machine> {
     return new Set(this.#machines.values());
   }
+
+  /** @returns the number of a stream that begins. */
+  countStream(): number { return ++this.#streams; }
 
   /** Sets both directions between two hosts. */
   setPath(a: string, b: string, options: PathOptions): void {

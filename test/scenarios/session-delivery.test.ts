@@ -118,6 +118,7 @@ describe('send promises', () => {
     await expect(sent).rejects.toMatchObject({ code: 'MESSAGE_LOST', outcome: 'handled' });
   });
 
+  // proves 5352-6.7-a
   it('D-30: every rejection says what is known of its message', async () => {
     const { world, user, elements } = await poolOf(recorder('pe1', [], { cookie: false }));
     const session = await user.connect();
@@ -432,7 +433,7 @@ describe('windows and credit', () => {
     }
     await world.settled(Promise.all(sessions.map(async (session) => session.flush())));
     for (const [index, { data }] of seen.entries()) expect(data).toEqual(Array.from({ length: 10 }, (_, round) => `S${index}M${round}`));
-    expect(world.transcript.lines({ noise: true }).filter((line) => line.endsWith('connect'))).toHaveLength(1);
+    expect(world.transcript.said().filter((line) => line.endsWith('connect'))).toHaveLength(1);
   });
 });
 

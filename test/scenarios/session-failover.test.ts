@@ -40,7 +40,7 @@ describe('a session outlives its pool element (RFC 5352 §3.8, draft §4.5)', ()
     serving().host.process.crash({ peersSee: 'nothing' });
     void session.send('d');
     await world.settled(session.flush());
-    expect(world.transcript.lines({ clock: false }).filter((line) => line.includes('pe2'))).toEqual([
+    expect(world.transcript.said().filter((line) => line.includes('pe2'))).toEqual([
       'pu > pe2: connect',
       'pe2 > pu: VERSION',
       'pu > pe2: VERSION',
@@ -196,7 +196,7 @@ describe('a session outlives its pool element (RFC 5352 §3.8, draft §4.5)', ()
     await world.settled(Promise.all(sessions.map(async (session) => session.flush())));
     expect(seen.map(({ data }) => data)).toEqual(sessions.map(() => ['a']));
     expect(user.pools.reports).toEqual([1]);
-    expect(world.transcript.lines({ clock: false }).filter((line) => line.endsWith('connect'))).toEqual([]); // the other links were there
+    expect(world.transcript.said().filter((line) => line.endsWith('connect'))).toEqual([]); // the other links were there
     const counts = [2, 3, 4].map((identifier) => moving.filter(({ peIdentifier }) => peIdentifier === identifier).length);
     expect(counts.reduce((sum, count) => sum + count)).toBe(16);
     expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(1);

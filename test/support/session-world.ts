@@ -7,10 +7,10 @@ import type { Milliseconds } from '../../environment.js';
 import { UnknownPoolHandleError } from '../../errors.js';
 import { HandleCache } from '../../handlespace/cache.js';
 import { quickTimers, type Timers } from '../../machines/timers.js';
-import type { NetworkEvent } from '../../transports/memory.js';
 import { parseAddress } from '../../transports/address.js';
 import { poolHandleKey, poolHandleText, type PoolElement, type TransportParameter } from '../../wire/index.js';
-import { FrameTranscript } from './frame-transcript.js';
+import { SimulatedClock } from '../../testing/simulated-clock.js';
+import { Transcript } from '../../testing/simulation/transcript.js';
 import { World, type WorldHost } from '../../testing/world.js';
 
 export interface ElementSetup extends ServiceOptions {
@@ -22,14 +22,15 @@ export interface ElementSetup extends ServiceOptions {
 
 /** Pool users and pool elements with their real data planes on a simulated network; what registrars would know stands in one list. */
 export class SessionWorld extends World {
-  readonly transcript: FrameTranscript;
+  readonly transcript: Transcript;
   readonly registry: { readonly key: string; readonly element: PoolElement }[] = [];
   readonly #users = new Map<string, TestUser>();
   #lastIdentifier = 0;
 
   constructor(options: ConstructorParameters<typeof World>[0] = {}) {
-    const transcript = new FrameTranscript();
-    super({ ...options, trace: (event: NetworkEvent) => { transcript.note(event); } });
+    const clock = options.clock ?? new SimulatedClock();
+    const transcript = new Transcript(() => clock.now());
+    super({ ...options, clock, trace: transcript.network });
     this.transcript = transcript;
   }
 
