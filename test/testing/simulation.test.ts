@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { scenarios } from '../../testing/simulation/scenarios.js';
 import { replayCommand, shrink } from '../../testing/simulation/shrink.js';
 import type { Cut, Outcome, Scenario } from '../../testing/simulation/outcome.js';
@@ -30,6 +31,15 @@ describe.each(scenarios.map((scenario) => [scenario.name, scenario] as const))('
     const line = (outcome: Outcome): string | undefined => outcome.transcript.find((each) => each.includes(`FAULT      ${first ?? 0}: `))?.replace(/ms.*/, '');
     expect(line(cut)).toBe(line(whole));
   });
+});
+
+it('gives the same transcript in two processes, to the byte', () => {
+  const run = (scenario: string): string => execFileSync(process.execPath, ['dist/testing/simulation/main.js', '--scenario', scenario, '--first', '21', '--seeds', '1', '--transcript'], { encoding: 'utf8' });
+  for (const { name } of scenarios) {
+    const once = run(name);
+    expect(once).toMatch(/seeds 1, steps \d+, faults \d+, violations 0\n$/);
+    expect(run(name)).toBe(once);
+  }
 });
 
 async function busySeed(scenario: Scenario): Promise<number> {

@@ -34,7 +34,7 @@ export function planScope(seed: number): ScopePlan {
   const pools = Array.from({ length: 1 + random.below(3) }, (_, index) => `pool${index + 1}`);
   const elements = new Map(Array.from({ length: Math.max(pools.length, 3 + random.below(6)) }, (_, index) => [`e${index + 1}`, pools[index % pools.length] ?? '']));
   const styles = new Map(pools.map((pool) => [pool, drawStyle(random)]));
-  const span = 12_000 + random.below(18_000);
+  const span = 10_000 + random.below(14_000);
   const users = Array.from({ length: 1 + random.below(3) }, (_, index) => drawUser(random, `u${index + 1}`, pools, styles, span));
   const keeps = new Set([...elements.keys()].filter(() => random.below(2) === 0));
   return {

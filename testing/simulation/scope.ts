@@ -51,7 +51,10 @@ class Scope {
     const stage = this.#stage;
     const { registrars, elements, users, faults, span } = this.#plan;
     stage.transcript.note('seed', `${registrars.length} registrars, ${[...elements].map(([name, pool]) => `${name} in ${pool}`).join(', ')}, ${users.length} users`);
-    for (const part of [registrars.map(({ name }) => name), [...elements.keys()], users.map(({ name }) => name)]) await stage.world.settled(Promise.all(part.map((name) => stage.start(name))), 30_000);
+    for (const part of [registrars.map(({ name }) => name), [...elements.keys()], users.map(({ name }) => name)]) {
+      await stage.world.settled(Promise.all(part.map((name) => stage.start(name))), 30_000);
+      await stage.world.advance(REPLICATION);
+    }
     stage.watch(() => { this.#watch(); });
     stage.disturb(faults, (part) => part);
     await stage.world.advance(span);
@@ -242,6 +245,8 @@ const NO_DUMP = { registrar: '', peers: [], pools: [] };
 const FENCED = 550;
 /** Longer than anything that a fault sets going among those it did not hit. */
 const CALM: Milliseconds = 8_000;
+/** What one registrar knows the others know soon after. */
+const REPLICATION: Milliseconds = 500;
 /** Hops, and what is lost on the way: bounds count them as nothing. */
 const SLACK: Milliseconds = 2_000;
 /** What holds has to hold for so long. */

@@ -47,7 +47,8 @@ export function planSession(seed: number): SessionPlan {
   const random = new SeededRandom(seed).fork();
   const style = drawStyle(random);
   const mode = style.stateful ? 'effectively-once' : (['effectively-once', 'at-least-once', 'at-most-once'] as const)[random.below(3)] ?? 'at-least-once';
-  const elements = Array.from({ length: 2 + random.below(2) }, (_, index) => `pe${index + 1}`);
+  const elements = Array.from({ length: random.below(6) === 0 ? 1 : 2 + random.below(2) }, (_, index) => `pe${index + 1}`);
+  const leaving = elements.length > 1 ? ['drain'] as const : []; // the only one has nobody to leave its sessions to
   const span = 300 + random.below(2_200);
   const count = 3 + random.below(10);
   const hasLarge = random.below(8) === 0;
@@ -60,8 +61,8 @@ export function planSession(seed: number): SessionPlan {
     reading: random.below(5) === 0 ? random.below(100) : 0,
     faults: planFaults(random, {
       victims: [
-        { host: 'serving', weight: 5, kinds: ['crash', 'crash', 'freeze', 'freeze', 'block', 'cut', 'cut one way', 'hold', 'break', 'slow', 'drain'] },
-        ...elements.map((host) => ({ host, weight: 1, kinds: ['crash', 'freeze', 'cut', 'drain'] as const })),
+        { host: 'serving', weight: 5, kinds: ['crash', 'crash', 'freeze', 'freeze', 'block', 'cut', 'cut one way', 'hold', 'break', 'slow', ...leaving] },
+        ...elements.map((host) => ({ host, weight: 1, kinds: ['crash', 'freeze', 'cut', ...leaving] as const })),
         { host: USER, weight: 1, kinds: ['freeze', 'block', 'cut', 'cut one way', 'hold', 'break'] },
         { host: REGISTRAR, weight: 1, kinds: ['crash', 'freeze', 'cut', 'break'] },
       ],
