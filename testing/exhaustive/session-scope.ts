@@ -176,7 +176,7 @@ class SessionWorld implements SearchWorld {
     const host = this.#world.host(name);
     const identifier = ++this.#identifiers;
     const plane = new DataPlane({ environment: host.environment, pools: new ListedPools([], host), timers: quickTimers });
-    const { options, onSession } = counterService(this.style, host, `${name}#${identifier}`, { history: () => this.#history, transcript: this.#transcript });
+    const { options, onSession } = counterService(this.style, host, `${name}#${identifier}`, { log: { of: () => this.#history.instances }, transcript: this.#transcript });
     const listening = plane.listen(`tcp://${host.address}:0`, { handle: HANDLE, handleBytes: Buffer.from(HANDLE), options, onSession, element: () => undefined });
     await this.#clock.settle();
     const service = await listening;

@@ -1,0 +1,41 @@
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import ts from 'typescript';
+import type { PlantedFault } from './faults.js';
+
+/** Copies of the built library, each with a fault in it. */
+export class Copies {
+  readonly #directory = mkdtempSync(join(tmpdir(), 'rserpool-planted-'));
+  #count = 0;
+
+  constructor(private readonly project: string) {
+    symlinkSync(join(project, 'node_modules'), join(this.#directory, 'node_modules'), 'dir');
+    cpSync(join(project, 'package.json'), join(this.#directory, 'package.json'));
+  }
+
+  /** @returns where it is; without a fault the library as it is. @throws where a fault does not fit the source. */
+  plant(fault?: PlantedFault): string {
+    this.#count += 1;
+    const copy = join(this.#directory, String(this.#count));
+    cpSync(join(this.project, 'dist'), copy, { recursive: true, filter: (path) => !/\.(d\.ts|map|tsbuildinfo)$/.test(path) });
+    if (fault === undefined) return copy;
+    const target = join(copy, fault.file.replace(/\.ts$/, '.js'));
+    mkdirSync(dirname(target), { recursive: true });
+    writeFileSync(target, compiled(patched(readFileSync(join(this.project, fault.file), 'utf8'), fault)));
+    return copy;
+  }
+
+  remove(): void { rmSync(this.#directory, { recursive: true, force: true }); }
+}
+
+/** The source with the fault in it. @throws where what it changes is not there exactly once. */
+export function patched(source: string, { name, file, edits }: PlantedFault): string {
+  return edits.reduce((text, { find, replace }) => {
+    const parts = text.split(find);
+    if (parts.length !== 2) throw new Error(`planted fault "${name}" is out of date: ${JSON.stringify(find)} occurs ${parts.length - 1} times in ${file}`);
+    return parts.join(replace);
+  }, source);
+}
+
+const compiled = (source: string): string => ts.transpileModule(source, { compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext, verbatimModuleSyntax: true } }).outputText;

@@ -1,0 +1,94 @@
+/** Faults that the simulated world has to find. Each is a patch of the sources, made in a copy: nothing of it is in the package. */
+export interface PlantedFault {
+  readonly name: string;
+  readonly scenario: 'session' | 'scope';
+  readonly file: string;
+  /** Each is found exactly once in the file. */
+  readonly edits: readonly { readonly find: string; readonly replace: string }[];
+}
+
+const one = (find: string, replace: string): PlantedFault['edits'] => [{ find, replace }];
+
+export const faults: readonly PlantedFault[] = [
+  {
+    name: 'skip the cookie echo', scenario: 'session', file: 'actors/session-mover.ts',
+    edits: one('if (cookie) writeData(this.link,', 'if (cookie && half.epoch < 2) writeData(this.link,'),
+  },
+  {
+    name: 'the cookie is not handed to the service', scenario: 'session', file: 'delivery/service-half.ts',
+    edits: one('return this.owner.restore(this.#echo.cookie);', 'return undefined;'),
+  },
+  {
+    name: 'resend twice', scenario: 'session', file: 'delivery/user-half.ts',
+    edits: one("if (!entry.sent || entry.mode !== 'at-most-once') continue;", 'continue;'),
+  },
+  {
+    name: 'DONE before the handler has settled', scenario: 'session', file: 'delivery/service-half.ts',
+    edits: one('    this.running.add(incoming);\n', '    this.running.add(incoming);\n    this.#done = incoming.sequence;\n    this.port.flushSoon();\n'),
+  },
+  {
+    name: 'replies given out before their cookie', scenario: 'session', file: 'delivery/user-half.ts',
+    edits: one('    if (entry.answered) return this.consumed(output.payload.length);\n    this.#held.hold(output);', '    if (entry.answered) return this.consumed(output.payload.length);\n    this.owner.give(output);'),
+  },
+  {
+    name: 'replies of the element that was left are kept', scenario: 'session', file: 'delivery/user-half.ts',
+    edits: one('    this.#held.clear();\n', ''),
+  },
+  {
+    name: 'callback messages in the sequence', scenario: 'session', file: 'delivery/user-half.ts',
+    edits: one('writeData(this.#port, this.#session, recovery, ppid, ++this.#recoveryId, payload);', 'this.send(payload, this.mode, ppid, false);'),
+  },
+  {
+    name: 'snapshot id off by one', scenario: 'session', file: 'delivery/service-half.ts',
+    edits: one('if (incoming.cookie) this.#cookie = { bytes: incoming.cookie, covered: this.#settled,', 'if (incoming.cookie) this.#cookie = { bytes: incoming.cookie, covered: this.#settled - 1,'),
+  },
+  {
+    name: 'a thawed PE that goes on', scenario: 'session', file: 'actors/service.ts',
+    edits: one('for (const session of this.#sessions) session.half.hold();', ''),
+  },
+  {
+    name: 'an old epoch is not ended', scenario: 'session', file: 'actors/service-session.ts',
+    edits: one("    this.#predecessor?.half.end('NORMAL', 'the session was opened anew');\n    await this.#predecessor?.half.settled();\n", '    await Promise.resolve();\n'),
+  },
+  {
+    name: 'timer not cancelled', scenario: 'session', file: 'actors/data-plane.ts',
+    edits: one('for (const timer of this.#idle.values()) this.environment.clock.clearTimeout(timer);', ''),
+  },
+  {
+    name: 'checksum not updated on removal', scenario: 'scope', file: 'handlespace/handlespace.ts',
+    edits: one('    owner.checksum.remove(element.block);\n', ''),
+  },
+  {
+    name: 'forget the generation', scenario: 'scope', file: 'handlespace/handlespace.ts',
+    edits: one('  return a.generation === b.generation ? a.home > b.home : a.generation > b.generation;', '  return false;'),
+  },
+  {
+    name: 'smaller id wins on both sides', scenario: 'scope', file: 'machines/takeover.ts',
+    edits: [
+      { find: 'isRivalStronger: ({ context }, { by }: Who) => by > context.self,', replace: 'isRivalStronger: () => false,' },
+      { find: "          { actions: { type: 'noteRival', params: ({ event }) => event } }, // 2B", replace: "          { actions: { type: 'forgetPeer', params: ({ event }) => event } }," },
+    ],
+  },
+  {
+    name: 'no refutation', scenario: 'scope', file: 'actors/enrp.ts',
+    edits: [
+      { find: 'return this.#isLeaving ? undefined : this.#announcePresence();', replace: 'return undefined;' },
+      { find: "    if (!peer.isLeaving) this.#takeovers.tell(peer.id, { type: 'target.heard' });\n", replace: '' },
+    ],
+  },
+  {
+    name: 'two homes after healing', scenario: 'scope', file: 'actors/enrp.ts',
+    edits: one('if (target === this.identifier) return this.#lostEverything(peer);', 'if (target === this.identifier) return;'),
+  },
+  {
+    name: 'keep-alive answered by the wrong PE', scenario: 'scope', file: 'actors/home.ts',
+    edits: [
+      { find: 'if (pool === undefined || (peIdentifier !== undefined && !pool.has(peIdentifier))) return;', replace: 'if (pool === undefined) return;' },
+      { find: "for (const [identifier] of asked) association.send({ type: 'ASAP_ENDPOINT_KEEP_ALIVE_ACK', poolHandle, peIdentifier: identifier });", replace: "for (const [identifier] of pool) association.send({ type: 'ASAP_ENDPOINT_KEEP_ALIVE_ACK', poolHandle, peIdentifier: peIdentifier ?? identifier });" },
+    ],
+  },
+  {
+    name: 'removals are not announced', scenario: 'scope', file: 'actors/enrp.ts',
+    edits: one('    this.#announce(element, DEL_PE);\n', ''),
+  },
+];
