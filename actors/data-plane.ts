@@ -42,7 +42,7 @@ export class DataPlane implements SharedPlane, DataLinkOwner {
     this.timers = timers;
     this.pools = pools;
     this.monitor = new LoopMonitor({ clock: environment.clock });
-    this.pacer = new Pacer(environment.clock);
+    this.pacer = new Pacer(environment.clock, () => { this.monitor.observe(); });
     this.followers = new Followers(environment.clock);
   }
 

@@ -7,10 +7,12 @@ export class Pacer<Waiter extends { pump(): void }> {
   #waiting = new Set<Waiter>();
   #resumeDue = false;
 
-  constructor(readonly clock: { now(): number; defer(task: () => void): void }) {}
+  /** @param turnBegins called before the first handler of a turn: whoever wakes up may find a handler's own timer before anything has noticed the lag (D-29). */
+  constructor(readonly clock: { now(): number; defer(task: () => void): void }, private readonly turnBegins: () => void = () => undefined) {}
 
   /** Whether `waiter` may run a handler now; if not, its `pump` is called after the poll phase. */
   mayRun(waiter: Waiter): boolean {
+    if (this.#startedAt === undefined) this.turnBegins();
     const now = this.clock.now();
     if (this.#startedAt === undefined) {
       this.#startedAt = now;

@@ -161,9 +161,9 @@ export class ServiceHalf {
   hold(): void { this.#isHeld = true; }
   release(): void { this.#isHeld = false; this.pump(); }
 
-  /** Not while much output waits: a peer that does not read costs no more than that (D-21). */
+  /** Not while much output waits: a peer that does not read costs no more than that (D-21). The owner may find out just then that it has to be held. */
   #mayRun(): boolean {
-    return this.#state === 'serving' && !this.#isHeld && this.running.size < this.options.concurrency && this.output.bytes < OUTPUT_LIMIT && this.owner.mayRun(this);
+    return this.#state === 'serving' && !this.#isHeld && this.running.size < this.options.concurrency && this.output.bytes < OUTPUT_LIMIT && this.owner.mayRun(this) && !this.#isHeld;
   }
 
   #run(incoming: Incoming): void {
