@@ -10,10 +10,11 @@ export class ScopeWorld {
 
   private constructor(readonly world: World, readonly names: readonly string[], readonly options: Partial<RegistrarOptions>) {}
 
-  static async start(count = 3, options: Partial<RegistrarOptions> = {}, world = new World()): Promise<ScopeWorld> {
+  /** @param open those that are opened at once. */
+  static async start(count = 3, options: Partial<RegistrarOptions> = {}, world = new World(), open?: readonly string[]): Promise<ScopeWorld> {
     const scope = new ScopeWorld(world, Array.from({ length: count }, (_, index) => `r${index + 1}`), options);
     for (const name of scope.names) scope.world.host(name);
-    for (const name of scope.names) await scope.open(name);
+    for (const name of open ?? scope.names) await scope.open(name);
     await world.advance(500);
     return scope;
   }
