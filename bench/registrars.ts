@@ -15,25 +15,27 @@ const PATIENCE = 60_000;
 const faults = ['SIGKILL', 'restart after SIGKILL', 'SIGSTOP', 'SIGCONT', 'SIGTERM', 'restart after SIGTERM'] as const;
 type Fault = typeof faults[number];
 
-/** Three registrars, 20 pool elements in 5 processes, users that look up and have sessions all the time. From a fault of one registrar, another one each round, until the dumps of all
- *  that live agree and each element has a living home. */
+/** Three registrars, 20 pool elements in 5 processes, users that look up and have sessions all the time. From a fault of the registrar that is home of most elements until the dumps of
+ *  all that live agree and each element has a living home. */
 export async function registrars({ rounds, scale }: Run): Promise<Row[]> {
   const scope = await Scope.start();
   const load = await Load.start(scope.asap);
   const times = Object.fromEntries(faults.map((fault) => [fault, [] as number[]])) as Record<Fault, number[]>;
   for (let round = 0; round < rounds; round++) {
-    const place = scope.places[round % scope.places.length]!;
     const timed = async (fault: Fault, act: () => unknown): Promise<void> => {
       await act();
       times[fault].push(await scope.agreed());
     };
-    await timed('SIGKILL', () => place.signal('SIGKILL'));
-    await timed('restart after SIGKILL', () => place.start());
-    await timed('SIGSTOP', () => place.signal('SIGSTOP'));
+    const killed = await scope.busiest();
+    await timed('SIGKILL', () => { killed.signal('SIGKILL'); });
+    await timed('restart after SIGKILL', () => killed.start());
+    const frozen = await scope.busiest();
+    await timed('SIGSTOP', () => { frozen.signal('SIGSTOP'); });
     await pause(scale * FROZEN);
-    await timed('SIGCONT', () => place.signal('SIGCONT'));
-    await timed('SIGTERM', () => place.leave());
-    await timed('restart after SIGTERM', () => place.start());
+    await timed('SIGCONT', () => { frozen.signal('SIGCONT'); });
+    const left = await scope.busiest();
+    await timed('SIGTERM', () => left.leave());
+    await timed('restart after SIGTERM', () => left.start());
   }
   await load.stop();
   for (const place of scope.places) place.signal('SIGKILL');
@@ -46,7 +48,7 @@ const FROZEN = 30_000;
 
 function rowOf(fault: Fault, times: readonly number[]): Row {
   const slowest = Math.max(...times);
-  const what = `${fault} of one of 3 registrars: until ${PROCESSES * EACH} PEs have one living home, median (slowest)`;
+  const what = `${fault} of 1 of 3 registrars: until ${PROCESSES * EACH} PEs have one living home, median (slowest)`;
   return { what, ours: `${ms(median(times))} (${ms(slowest)})`, ...(fault.startsWith('SIG') && { budget: '<= 2 s', isMet: slowest <= 2_000 }) };
 }
 
@@ -95,6 +97,13 @@ class Scope {
   }
 
   get asap(): readonly string[] { return this.places.map(({ asap }) => asap); }
+
+  /** Home of most elements: elsewhere a fault would cost nothing. */
+  async busiest(): Promise<Place> {
+    const { pools } = await dumpRegistrar(this.places[0]!.enrp);
+    const owned = ({ id }: Place): number => pools.flatMap(({ elements }) => elements).filter(({ home }) => Number(home) === id).length;
+    return [...this.places].sort((one, other) => owned(other) - owned(one))[0]!;
+  }
 
   /** @returns milliseconds. */
   async agreed(): Promise<number> {
