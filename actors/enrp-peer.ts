@@ -33,6 +33,8 @@ export class Peer {
   marked: Set<RegisteredElement> | undefined;
   /** What it has named in that. */
   readonly named = new Set<string>();
+  /** More of its table is to come. */
+  isBetweenPieces = false;
   state: PeerState | 'gone' = 'unknown';
   #lastHeard: Milliseconds;
   #askedAt: Milliseconds;

@@ -1,7 +1,6 @@
 import type { TransportError } from '../errors.js';
 import type { RegisteredElement } from '../handlespace/handlespace.js';
 import type { RegistrarPeerOrder } from '../machines/registrar-peer.js';
-import type { TakeoverOrder } from '../machines/takeover.js';
 import type { LoopMonitor } from '../transports/loop-monitor.js';
 import type { Link } from '../transports/transport.js';
 import { formatAddress } from '../transports/address.js';
@@ -9,6 +8,7 @@ import { encodePoolHandle, peerStates, type Cause, type EnrpMessage, type EnrpMe
 import { Allowance, Association, enrpProtocol } from './association.js';
 import { EnrpCopy } from './enrp-copy.js';
 import { Dialers } from './enrp-dialers.js';
+import { Joining, type JoiningNews, type JoiningOwner } from './enrp-joining.js';
 import { EnrpLink, transportOf, type EnrpLinkOwner } from './enrp-link.js';
 import { Peer, type PeerOwner } from './enrp-peer.js';
 import { EnrpRequests } from './enrp-requests.js';
@@ -16,14 +16,13 @@ import { Takeovers, type TakeoversOwner } from './enrp-takeovers.js';
 import { schemeOf, type ActorEnvironment } from './environment.js';
 import { TablePieces } from './handle-table.js';
 import type { RegistrarCore, Replicas } from './registrar-core.js';
-import { inSlices } from './slices.js';
 
 export interface EnrpOwner {
   /** Its ENRP listeners. */
   readonly enrp: readonly string[];
   readonly isServing: boolean;
   /** What its chart waits for. */
-  tell(news: { type: 'mentor.found' | 'mentor.refused' | 'mentor.lost' | 'mentors.exhausted' | 'list.received' | 'download.progress' | 'download.done' | 'handed.over' }): void;
+  tell(news: JoiningNews | { type: 'handed.over' }): void;
   peerChanged(peer: { readonly id: number; readonly state: PeerState | 'gone' }): void;
   takeoverBegun(takeover: { readonly target: number; readonly initiator: number }): void;
   takeoverEnded(takeover: { readonly target: number; readonly outcome: 'won' | 'yielded' | 'refuted' }): void;
@@ -31,7 +30,7 @@ export interface EnrpOwner {
 }
 
 /** A registrar among the others (RFC 5353): links and peers, what each says and is told. Charts decide (machines/registrar-peer.ts, machines/takeover.ts). */
-export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner {
+export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner, JoiningOwner {
   readonly peers = new Map<number, Peer>();
   readonly monitor: LoopMonitor;
   readonly environment: ActorEnvironment;
@@ -40,14 +39,14 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner 
   readonly #takeovers: Takeovers;
   readonly #copy: EnrpCopy;
   readonly #requests: EnrpRequests;
+  /** For the registrar's chart, while it starts. */
+  readonly joining: Joining;
   readonly #warnings: Allowance;
-  #mentor: Peer | undefined;
-  #awaitsTable = false;
   #heartbeat: unknown;
   #isLeaving = false;
   #isClosed = false;
 
-  constructor(readonly core: RegistrarCore, private readonly owner: EnrpOwner, private readonly hasMulticast: boolean) {
+  constructor(readonly core: RegistrarCore, private readonly owner: EnrpOwner, readonly hasMulticast: boolean) {
     this.environment = core.environment;
     this.monitor = core.monitor;
     this.#warnings = new Allowance(core.environment.clock, 10);
@@ -55,10 +54,14 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner 
     this.#takeovers = new Takeovers(this);
     this.#copy = new EnrpCopy(core, this);
     this.#requests = new EnrpRequests(core, this);
+    this.joining = new Joining(this.#dialers, this.#copy, this);
     core.replicas = this;
   }
 
   get identifier(): number { return this.core.identifier; }
+  get isServing(): boolean { return this.owner.isServing; }
+  get hasTwins(): boolean { return [...this.#links].some(({ isTwin }) => isTwin); }
+  tell(news: JoiningNews): void { this.owner.tell(news); }
   get timers() { return this.core.timers; }
   get hasPeers(): boolean { return this.hasMulticast || !this.#dialers.isEmpty || this.peers.size > 0; }
   get hasActivePeers(): boolean { return [...this.peers.values()].some(({ state }) => state === 'active'); }
@@ -97,53 +100,21 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner 
     };
   }
 
-  // ---- joining, RFC 5353 §3.2
+  // ---- what it asks for
 
-  offerMentor(): void {
-    const candidates = [...this.peers.values()].filter(({ state, isConnected }) => state === 'active' && isConnected);
-    this.#mentor = candidates.find(({ isStarting }) => !isStarting) ?? (this.#dialers.areTried && !this.#mayBeFirst(candidates) ? candidates[0] : undefined);
-    if (this.#mentor !== undefined) this.owner.tell({ type: 'mentor.found' });
-    else if (this.#dialers.areTried && (candidates.length === 0 ? !this.hasMulticast && ![...this.#links].some(({ isTwin }) => isTwin) : this.#mayBeFirst(candidates))) this.owner.tell({ type: 'mentors.exhausted' });
-  }
-
-  /** All that are there are starting as well: the one with the smallest identifier serves first, and is the mentor of the others. */
-  #mayBeFirst(others: readonly Peer[]): boolean { return others.every(({ id, isStarting }) => isStarting && id > this.identifier); }
-
-  requestList(): void { if (this.#mentor !== undefined) this.#requestListOf(this.#mentor); }
-
-  #requestListOf(peer: Peer): void {
+  requestList(peer: Peer): void {
     peer.isListAwaited = true;
     peer.send({ type: 'ENRP_LIST_REQUEST', sendingServer: this.identifier, receivingServer: peer.id });
   }
 
-  requestTable(): void {
-    this.#awaitsTable = true;
-    this.#copy.beginDownload();
-    if (this.#mentor !== undefined) this.#requestPiece(this.#mentor, false);
-  }
-
-  endDownload(): void {
-    this.#awaitsTable = false;
-    this.#copy.endDownload();
-  }
-
-  mentorRejected(): void {
-    this.#awaitsTable = false;
-    if (this.#mentor !== undefined) this.#mentor.isStarting = true;
-    this.#mentor = undefined;
-  }
-
-  #requestPiece(peer: Peer, ownChildrenOnly: boolean): void {
+  requestPiece(peer: Peer, ownChildrenOnly: boolean): void {
     peer.send({ type: 'ENRP_HANDLE_TABLE_REQUEST', flags: { ownChildrenOnly }, sendingServer: this.identifier, receivingServer: peer.id });
   }
 
-  // ---- leaving
-
-  /** No message says so in the RFC: by an ENRP_INIT_TAKEOVER with itself as the target a registrar asks to be taken over. */
   handOver(): void {
     this.#isLeaving = true;
     this.#dialers.close();
-    for (const peer of this.peers.values()) this.#sendInit(peer, this.identifier);
+    this.#takeovers.handOver();
   }
 
   // ---- links
@@ -177,17 +148,15 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner 
       if (failures === 3) this.environment.logger.warn({ peer: dialled, code: reason.code }, 'another registrar cannot be reached; it is tried again');
     }
     if (peer !== undefined && !peer.isConnected) this.#lost(peer);
-    else this.offerMentorIfJoining();
+    else this.joining.consider();
   }
 
   #lost(peer: Peer): void {
-    if (peer === this.#mentor) this.owner.tell({ type: 'mentor.lost' });
+    if (this.joining.isMentor(peer)) this.owner.tell({ type: 'mentor.lost' });
     this.#dialers.hurry(peer.id);
     peer.tell({ type: 'transport.down' });
-    this.offerMentorIfJoining();
+    this.joining.consider();
   }
-
-  offerMentorIfJoining(): void { if (!this.owner.isServing) this.offerMentor(); }
 
   refused(link: EnrpLink, { reason }: WireError): void {
     if (link.peer === undefined && link.dialled !== undefined) this.#warn(link, { reason }, 'what answers there does not speak ENRP: is it the address of a registrar for ASAP?');
@@ -202,7 +171,7 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner 
     if (peer === undefined) return this.#stranger(link, message);
     if (peer.id !== message.sendingServer) return this.#warn(link, { registrar: peer.id, says: message.sendingServer }, 'a registrar speaks for another: not heeded');
     peer.heard();
-    if (!peer.isLeaving) this.#takeovers.tell(peer.id, { type: 'target.heard' });
+    this.#takeovers.heard(peer);
     this.#heed(link, peer, message);
   }
 
@@ -216,10 +185,10 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner 
       case 'ENRP_HANDLE_UPDATE':
         if (message.removalRequest !== undefined) return this.#requests.asked(link, message);
         return this.#updated(link, peer, message);
-      case 'ENRP_INIT_TAKEOVER': return this.#initiated(link, peer, message.targetingServer);
-      case 'ENRP_INIT_TAKEOVER_ACK': return this.#takeovers.tell(message.targetingServer, { type: 'ENRP_INIT_TAKEOVER_ACK', by: peer.id });
-      case 'ENRP_TAKEOVER_SERVER': return this.#takenOver(link, peer, message.targetingServer);
-      case 'ENRP_ERROR': return this.#complained(peer, message.error);
+      case 'ENRP_INIT_TAKEOVER': return this.#takeovers.initiated(link, peer, message.targetingServer);
+      case 'ENRP_INIT_TAKEOVER_ACK': return this.#takeovers.acknowledged(peer, message.targetingServer);
+      case 'ENRP_TAKEOVER_SERVER': return this.#takeovers.takenOver(link, peer, message.targetingServer);
+      case 'ENRP_ERROR': return this.#takeovers.complained(peer, message.error);
     }
   }
 
@@ -254,8 +223,8 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner 
     for (const address of addresses) this.#dialers.learn(address);
     this.#dialers.met(addresses[0] ?? '', sendingServer);
     peer.heard();
-    if (!this.owner.isServing) return this.offerMentor();
-    if (known === undefined) this.#requestListOf(peer); // who has begun alone learns of the others so
+    this.joining.consider();
+    if (known === undefined && this.owner.isServing) this.requestList(peer); // who has begun alone learns of the others so
   }
 
   #meet(registrar: number): Peer {
@@ -272,7 +241,7 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner 
     this.#dialers.itself(link.dialled);
     this.environment.logger.warn({ peer: link.dialled }, 'the address of a peer is this registrar itself');
     link.association.close();
-    this.offerMentorIfJoining();
+    this.joining.consider();
   }
 
   /** harmless, says §3.2.1, but ownership, checksums and arbitration go by it. Who has not begun to serve takes another. */
@@ -310,7 +279,7 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner 
   #listed(peer: Peer, { flags, serverInformation }: EnrpMessageOf<'ENRP_LIST_RESPONSE'>): void {
     if (!peer.isListAwaited) return;
     peer.isListAwaited = false;
-    const isMentor = peer === this.#mentor && !this.owner.isServing;
+    const isMentor = this.joining.isMentor(peer);
     if (flags.reject) return isMentor ? this.owner.tell({ type: 'mentor.refused' }) : undefined;
     for (const information of serverInformation) if (!this.#learn(peer, information)) return;
     if (isMentor) this.owner.tell({ type: 'list.received' });
@@ -348,34 +317,29 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner 
     link.association.sendFrame(frame);
   }
 
-  #tabled(peer: Peer, { flags, poolEntries }: EnrpMessageOf<'ENRP_HANDLE_TABLE_RESPONSE'>): void {
-    if (peer === this.#mentor && this.#awaitsTable) return this.#downloaded(peer, flags, poolEntries);
-    if (peer.marked === undefined) return;
-    if (flags.reject) return peer.tell({ type: 'audit.failed' });
+  #tabled(peer: Peer, message: EnrpMessageOf<'ENRP_HANDLE_TABLE_RESPONSE'>): void {
+    if (this.joining.tabled(peer, message) || peer.marked === undefined) return;
+    const { flags: { reject, moreToSend }, poolEntries } = message;
+    peer.isBetweenPieces = moreToSend;
+    if (reject) return peer.tell({ type: 'audit.failed' });
     const isNews = this.#copy.resynchronise(peer, poolEntries);
-    if (flags.moreToSend) {
-      if (!isNews) return peer.tell({ type: 'audit.failed' });
-      peer.tell({ type: 'audit.progress' });
-      return this.#requestPiece(peer, true);
+    if (moreToSend && !isNews) {
+      peer.isBetweenPieces = false;
+      return peer.tell({ type: 'audit.failed' });
     }
-    this.#copy.sweep(peer);
-    peer.tell({ type: 'audit.done' });
-  }
-
-  #downloaded(peer: Peer, { reject, moreToSend }: EnrpMessageOf<'ENRP_HANDLE_TABLE_RESPONSE'>['flags'], poolEntries: EnrpMessageOf<'ENRP_HANDLE_TABLE_RESPONSE'>['poolEntries']): void {
-    if (reject) return this.owner.tell({ type: 'mentor.refused' });
-    const isNews = this.#copy.download(poolEntries);
-    if (moreToSend && !isNews) return this.owner.tell({ type: 'mentor.refused' });
-    if (!moreToSend) return this.owner.tell({ type: 'download.done' });
-    this.owner.tell({ type: 'download.progress' });
-    this.#requestPiece(peer, false);
+    if (!moreToSend) {
+      this.#copy.sweep(peer);
+      return peer.tell({ type: 'audit.done' });
+    }
+    peer.tell({ type: 'audit.progress' });
+    this.requestPiece(peer, true);
   }
 
   // ---- updates, RFC 5353 §3.3
 
   #updated(link: EnrpLink, peer: Peer, message: EnrpMessageOf<'ENRP_HANDLE_UPDATE'>): void {
     const cause = this.#copy.update(peer, message);
-    if (cause !== undefined) this.#refuse(link, peer, cause);
+    if (cause !== undefined) this.refuse(link, peer, cause);
   }
 
   changed(element: RegisteredElement): void { this.#announce(element, ADD_PE); }
@@ -412,7 +376,7 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner 
   reported(element: RegisteredElement): void { this.#requests.passOn(element); }
   isActive(registrar: number): boolean { return this.peers.get(registrar)?.state === 'active'; }
 
-  #refuse(link: EnrpLink, peer: Peer, cause: Cause): void {
+  refuse(link: EnrpLink, peer: Peer, cause: Cause): void {
     this.#warn(link, { registrar: peer.id, cause: cause.cause }, 'a registrar says what it may not say: not heeded');
     this.sendError(link, peer.id, cause);
   }
@@ -436,11 +400,11 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner 
 
   #beat(): void {
     if (this.#isLeaving) return;
-    this.#announcePresence();
+    this.announcePresence();
     if (this.owner.isServing) this.#adoptOrphans();
   }
 
-  #announcePresence(): void {
+  announcePresence(): void {
     for (const peer of this.peers.values()) {
       const { link } = peer;
       link?.send(this.presence(peer.id, false, link.localHost));
@@ -459,68 +423,9 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner 
     return met.length > 1 && 2 * met.filter(({ state }) => state === 'suspected').length > met.length;
   }
 
-  wasAway(): boolean {
-    const span = 3 * this.timers.maxTimeNoResponse;
-    return this.monitor.activeSince(this.environment.clock.now() - span) < span / 2;
-  }
-
-  // ---- takeover, RFC 5353 §3.5
-
-  peersBut(target: number): readonly number[] {
-    return [...this.peers.values()].filter(({ id, state, isLeaving }) => id !== target && !isLeaving && (state === 'active' || state === 'suspected')).map(({ id }) => id);
-  }
-
-  #sendInit(peer: Peer, targetingServer: number): void {
-    peer.send({ type: 'ENRP_INIT_TAKEOVER', sendingServer: this.identifier, receivingServer: peer.id, targetingServer });
-  }
-
-  #initiated(link: EnrpLink, peer: Peer, target: number): void {
-    if (target === this.identifier) return this.#isLeaving ? undefined : this.#announcePresence(); // §3.5.1 step 1: alive
-    if (target === peer.id) return this.#farewell(peer);
-    if (this.#takeovers.has(target)) return this.#takeovers.tell(target, { type: 'ENRP_INIT_TAKEOVER', by: peer.id });
-    if (this.peers.has(target)) return this.#takeovers.begin(target, peer.id);
-    link.send({ type: 'ENRP_INIT_TAKEOVER_ACK', sendingServer: this.identifier, receivingServer: peer.id, targetingServer: target }); // nobody we know
-  }
-
-  /** It hands itself over. */
-  #farewell(peer: Peer): void {
-    peer.isLeaving = true;
-    if (this.#takeovers.has(peer.id)) this.#takeovers.tell(peer.id, { type: 'target.leaves' });
-    else this.#takeovers.begin(peer.id);
-  }
-
-  #takenOver(link: EnrpLink, peer: Peer, target: number): void {
-    if (target === this.identifier) return this.#lostEverything(peer);
-    const victim = this.peers.get(target);
-    if (victim?.state === 'active' && !victim.isLeaving && !this.#takeovers.hasAgreed(target)) {
-      return this.#refuse(link, peer, refusal(target)); // of one that is alive
-    }
-    this.#rehome(target, peer.id);
-    this.#takeovers.tell(target, { type: 'ENRP_TAKEOVER_SERVER', by: peer.id });
-    victim?.tell({ type: 'forget' });
-  }
-
-  /** This registrar was away, and others have taken it over; or it has asked for that. */
-  #lostEverything(by: Peer): void {
-    this.environment.logger.warn({ by: by.id, elements: this.core.handlespace.owned(this.identifier).size }, 'another registrar has taken this one over');
-    this.#rehome(this.identifier, by.id);
-    if (this.#isLeaving) this.core.whenAbandoned(() => { this.owner.tell({ type: 'handed.over' }); });
-  }
-
-  /** Of what the target owned, and of nothing else: §3.5.2 would have it of each pool element. */
-  #rehome(from: number, to: number): void {
-    const isHandedOver = this.#isLeaving && from === this.identifier;
-    inSlices(this.environment.clock, [...this.core.handlespace.owned(from)], (element) => { if (element.home === from) this.core.yield(element, to, isHandedOver); });
-  }
-
-  #complained(peer: Peer, causes: readonly Cause[]): void {
-    for (const cause of causes) {
-      const target = cause.cause === REFUSED && cause.information?.length === 4 ? Buffer.from(cause.information).readUInt32BE(0) : undefined;
-      if (target !== undefined) this.#takeovers.tell(target, { type: 'takeover.refused', by: peer.id });
-    }
-  }
-
-  takeoverBegun(target: number, initiator: number | undefined): void { this.owner.takeoverBegun({ target, initiator: initiator ?? this.identifier }); }
+  takeoverBegun(target: number, initiator: number): void { this.owner.takeoverBegun({ target, initiator }); }
+  takeoverEnded(target: number, outcome: 'won' | 'yielded' | 'refuted'): void { this.owner.takeoverEnded({ target, outcome }); }
+  handedOver(): void { this.owner.tell({ type: 'handed.over' }); }
   takeoverFailed(error: unknown): void { this.owner.failed(error); }
   peerChanged({ id, state }: Peer): void { this.owner.peerChanged({ id, state }); }
   /** Its chart is gone: it is met anew when it says something. */
@@ -537,16 +442,16 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner 
         return link.send(this.presence(id, true, link.localHost));
       case 'order.audit':
         peer.marked = new Set(this.core.handlespace.owned(id));
-        if (link !== undefined) link.pieces = undefined;
-        return this.#requestPiece(peer, true);
+        return this.requestPiece(peer, true);
       case 'order.audit.end':
         peer.marked = undefined;
         peer.named.clear();
+        if (peer.isBetweenPieces) link?.association.close(); // a piece may still come, late, and is not to be taken for one of the next table
+        peer.isBetweenPieces = false;
         return;
       case 'order.takeover':
-        this.#takeovers.tellAll({ type: 'peer.gone', by: id });
-        if (!this.#takeovers.has(id)) this.#takeovers.begin(id);
-        return;
+        this.#takeovers.gone(id);
+        return this.#takeovers.begin(id);
       case 'order.forget': return this.#forget(peer);
     }
   }
@@ -555,39 +460,7 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner 
     this.peers.delete(peer.id);
     this.#dialers.forget(peer.id);
     for (const { association } of [...peer.links]) association.close(); // behind what it is still told
-    this.#takeovers.tellAll({ type: 'peer.gone', by: peer.id });
-  }
-
-  obeyTakeover(target: number, order: TakeoverOrder): void {
-    switch (order.type) {
-      case 'order.initiate':
-        for (const peer of this.peers.values()) this.#sendInit(peer, target);
-        return;
-      case 'order.examine': return this.peers.get(target)?.tell({ type: 'doubt' });
-      case 'order.acknowledge':
-        for (const id of order.to) this.peers.get(id)?.send({ type: 'ENRP_INIT_TAKEOVER_ACK', sendingServer: this.identifier, receivingServer: id, targetingServer: target });
-        return;
-      case 'order.refuse': {
-        const link = this.peers.get(order.to)?.link;
-        if (link !== undefined) this.sendError(link, order.to, refusal(target));
-        return;
-      }
-      case 'order.claim': return this.#claim(target);
-      case 'order.forget':
-        this.owner.takeoverEnded({ target, outcome: 'yielded' });
-        return this.peers.get(target)?.tell({ type: 'forget' });
-      case 'order.spare': return this.owner.takeoverEnded({ target, outcome: 'refuted' });
-    }
-  }
-
-  /** §3.5.2. */
-  #claim(target: number): void {
-    for (const peer of this.peers.values()) peer.send({ type: 'ENRP_TAKEOVER_SERVER', sendingServer: this.identifier, receivingServer: peer.id, targetingServer: target });
-    const elements = [...this.core.handlespace.owned(target)];
-    this.environment.logger.warn({ target, elements: elements.length }, 'another registrar is taken over');
-    inSlices(this.environment.clock, elements, (element) => { if (element.home === target) this.core.claim(element); });
-    this.owner.takeoverEnded({ target, outcome: 'won' });
-    this.peers.get(target)?.tell({ type: 'forget' });
+    this.#takeovers.gone(peer.id);
   }
 
   #warn(link: EnrpLink, details: object, message: string): void {
@@ -602,13 +475,5 @@ const ADD_PE = 0;
 const DEL_PE = 0x0001_0000;
 /** Peers up to which each gets a heartbeat in every cycle. */
 const MANY_PEERS = 10;
-
-/** To one who wants to take over a registrar that is heard here. */
-const REFUSED = 'rejected-due-to-security-considerations';
-function refusal(target: number): Cause {
-  const information = Buffer.alloc(4);
-  information.writeUInt32BE(target);
-  return { cause: REFUSED, information };
-}
 
 const addressesOf = ({ transport }: Pick<ServerInformation, 'transport'>): string[] => transport.addresses.map((host) => formatAddress(transport.transport, host, transport.port));

@@ -191,11 +191,11 @@ export class Registrar {
     switch (order.type) {
       case 'order.listen.enrp': return void this.#listen(this.#places.enrp, this.#enrpListeners, (address) => this.#openEnrp(address), () => this.#announcements?.start(), () => { this.#enrp.open(this.#places.peers); });
       case 'order.listen.asap': return void this.#listen(this.#places.asap, this.#asapListeners, (address) => this.#openAsap(address), () => undefined, () => { this.#isServing = true; });
-      case 'order.mentor': return this.#enrp.offerMentor();
-      case 'order.list': return this.#enrp.requestList();
-      case 'order.download': return this.#enrp.requestTable();
-      case 'order.download.end': return this.#enrp.endDownload();
-      case 'order.mentor.rejected': return this.#enrp.mentorRejected();
+      case 'order.mentor': return this.#enrp.joining.consider();
+      case 'order.list': return this.#enrp.joining.requestList();
+      case 'order.download': return this.#enrp.joining.requestTable();
+      case 'order.download.end': return this.#enrp.joining.end();
+      case 'order.mentor.rejected': return this.#enrp.joining.rejected();
       case 'order.handOver': return this.#enrp.handOver();
       case 'order.leave': return void this.#leave();
       case 'error.report': return this.#complain(order.error);
