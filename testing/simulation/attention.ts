@@ -2,14 +2,27 @@ import type { AsapMessage, EnrpMessage } from '../../wire/index.js';
 import type { Frame } from '../../wire/mapping.js';
 import type { Names } from './words.js';
 
-interface Way { readonly from: string; readonly to: string }
+export interface Way { readonly from: string; readonly to: string }
 
 /** What of the traffic says something about a procedure. Of what is sent again and again, by a timer, only what was waited for. */
 export class Attention {
   /** Answers and what else is waited for. */
   readonly #awaited = new Set<string>();
+  /** Where each pool element is registered: its renewals there are heartbeats. */
+  readonly #homes = new Map<number, string>();
+  /** Connections that are attempted, and have not been answered. */
+  readonly #dialled = new Set<string>();
 
   constructor(private readonly names: Names) {}
+
+  /** Those who find nobody try again and again: once is enough. */
+  mindsConnect({ from, to }: Way, port: number): boolean {
+    const way = `${from} > ${to}:${port}`;
+    if (this.#dialled.has(way)) return false;
+    this.#dialled.add(way);
+    return true;
+  }
+  answered({ from, to }: Way, port: number): void { this.#dialled.delete(`${to} > ${from}:${port}`); }
 
   minds({ type }: Frame): boolean { return type !== 'HEARTBEAT' && type !== 'HEARTBEAT_ACK' && type !== 'WINDOW'; }
 
@@ -27,7 +40,18 @@ export class Attention {
       case 'ASAP_ENDPOINT_UNREACHABLE':
         this.#awaited.add(`question ${message.peIdentifier}`);
         return true;
+      case 'ASAP_REGISTRATION': return this.#homes.get(message.poolElement.identifier) !== to;
+      case 'ASAP_REGISTRATION_RESPONSE': {
+        const isKnown = this.#homes.get(message.peIdentifier) === from && !message.flags.reject;
+        if (message.flags.reject) this.#homes.delete(message.peIdentifier);
+        else this.#homes.set(message.peIdentifier, from);
+        return !isKnown;
+      }
+      case 'ASAP_DEREGISTRATION': case 'ASAP_DEREGISTRATION_RESPONSE':
+        this.#homes.delete(message.peIdentifier);
+        return true;
       case 'ASAP_ENDPOINT_KEEP_ALIVE': {
+        if (message.flags.home && message.peIdentifier !== undefined) this.#homes.set(message.peIdentifier, from);
         const matters = message.flags.home || this.#awaited.delete(`question ${message.peIdentifier}`);
         if (matters) this.#awaited.add(`ack ${from} > ${to}`);
         return matters;

@@ -2,12 +2,12 @@ import type { Milliseconds } from '../../environment.js';
 import type { NetworkEvent } from '../../transports/memory.js';
 import { asapFraming, decodeAsap, decodeEnrp, enrpFraming, Framer, WireError, type Framing } from '../../wire/index.js';
 import { decodeFrame, mappingFraming } from '../../wire/mapping.js';
-import { Attention } from './attention.js';
+import { Attention, type Way } from './attention.js';
 import { describeAsap, describeEnrp, describeFrame, Names } from './words.js';
 
 /** What happened, a line for each event: the same to the byte for the same seed. Give `network` as the world's `trace`, and it says who sent what to
  *  whom: ASAP (port 3863, and pool elements' own listeners), ENRP (9901), sessions' data links. What says nothing about a procedure is left out:
- *  heartbeats, credit, presences and keep-alives that nobody waits for. */
+ *  heartbeats, credit, presences, keep-alives and renewals that nobody waits for. */
 export class Transcript {
   readonly lines: string[] = [];
   readonly entries: TranscriptEntry[] = [];
@@ -23,20 +23,32 @@ export class Transcript {
     this.lines.push(`${(at / 1000).toFixed(3).padStart(9)}  ${who.padEnd(9)}  ${what}`);
   }
 
-  readonly network = ({ from, to, kind, bytes, stream }: NetworkEvent): void => {
-    if (stream === undefined) return; // datagrams announce, again and again
-    const who = `${from} > ${to}`;
-    if (kind !== 'bytes') return this.note(who, kind === 'connect' ? `connect${protocolAt(stream.port)}` : kind);
+  readonly network = ({ from, to, kind, bytes, stream: { number, port } = { number: 0, port: 0 } }: NetworkEvent): void => {
+    if (kind === 'datagram') return; // announcements, again and again
+    const way = { from, to };
+    if (kind === 'connect') {
+      if (this.#attention.mindsConnect(way, port)) this.note(`${from} > ${to}`, `connect${protocolAt(port)}`);
+      return;
+    }
+    const known = this.#streams.get(number);
+    if (kind !== 'bytes') return this.#ends(number, known, way, kind);
     const chunk = Buffer.from(bytes ?? []);
-    const known = this.#streams.get(stream.number) ?? { protocol: protocolOf(stream.port, chunk), framers: new Map() };
-    this.#streams.set(stream.number, known);
-    this.#read(known, { from, to }, chunk);
+    const stream = known ?? { protocol: protocolOf(port, chunk), framers: new Map() };
+    this.#streams.set(number, stream);
+    this.#attention.answered(way, port);
+    this.#read(stream, way, chunk);
   };
 
   /** Without times: `r2 > r1: ENRP_PRESENCE`. */
   said(): string[] { return this.entries.map(({ who, what }) => `${who}: ${what}`); }
 
   clear(): void { this.lines.length = this.entries.length = 0; }
+
+  /** The first end of it says so, where both had said something. */
+  #ends(number: number, stream: Stream | undefined, { from, to }: Way, how: 'end' | 'reset'): void {
+    this.#streams.delete(number);
+    if (stream?.framers.size === 2) this.note(`${from} > ${to}`, how);
+  }
 
   #read({ protocol, framers }: Stream, way: Way, chunk: Buffer): void {
     const framer = framers.get(way.from) ?? new Framer(framings[protocol]);
@@ -83,7 +95,6 @@ export const short = (text: string): string => (text.length > 40 ? `${text.slice
 
 type Protocol = keyof typeof framings;
 const framings = { ASAP: asapFraming, ENRP: enrpFraming, sessions: mappingFraming } as const satisfies Record<string, Framing>;
-interface Way { readonly from: string; readonly to: string }
 interface Stream {
   readonly protocol: Protocol;
   /** One for each end that sends. */
