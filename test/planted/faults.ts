@@ -70,15 +70,15 @@ export const faults: readonly PlantedFault[] = [
     ],
   },
   {
-    name: 'no refutation', scenario: 'scope', file: 'actors/enrp.ts',
+    name: 'no refutation', scenario: 'scope', file: 'actors/enrp-takeovers.ts',
     edits: [
-      { find: 'return this.#isLeaving ? undefined : this.#announcePresence();', replace: 'return undefined;' },
-      { find: "    if (!peer.isLeaving) this.#takeovers.tell(peer.id, { type: 'target.heard' });\n", replace: '' },
+      { find: 'return this.#isLeaving ? undefined : this.#owner.announcePresence();', replace: 'return undefined;' },
+      { find: "if (!peer.isLeaving) this.#tell(peer.id, { type: 'target.heard' });", replace: '' },
     ],
   },
   {
-    name: 'two homes after healing', scenario: 'scope', file: 'actors/enrp.ts',
-    edits: one('if (target === this.identifier) return this.#lostEverything(peer);', 'if (target === this.identifier) return;'),
+    name: 'two homes after healing', scenario: 'scope', file: 'actors/enrp-takeovers.ts',
+    edits: one('if (target === this.#self) return this.#lostEverything(peer);', 'if (target === this.#self) return;'),
   },
   {
     name: 'keep-alive answered by the wrong PE', scenario: 'scope', file: 'actors/home.ts',

@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError } from 'commander';
+import { exhaust } from '../exhaustive/main.js';
 import type { Outcome } from './outcome.js';
 import { batchesOf, runBatches, type Tally } from './runner.js';
 import { scenarioOf, scenarios } from './scenarios.js';
@@ -14,6 +15,9 @@ interface Options {
   readonly messages?: number;
   readonly transcript?: boolean;
   readonly processes?: number;
+  readonly exhaustive?: string;
+  readonly depth?: number;
+  readonly unusual?: number;
 }
 
 /** A seed of a whole scope costs as much as many of a session. */
@@ -21,6 +25,8 @@ const SESSIONS_PER_SCOPE = 10;
 const SHOWN = 3;
 
 async function main(options: Options): Promise<boolean> {
+  const { exhaustive, depth, unusual } = options;
+  if (exhaustive !== undefined) return exhaust({ scope: exhaustive, print, ...(depth !== undefined && { depth }), ...(unusual !== undefined && { unusual }) });
   const first = options.first ?? Math.floor(Date.now() / 1000) % 1_000_000_000;
   print(`first seed ${first}`);
   if (options.seeds === 1 || options.only !== undefined || options.messages !== undefined) return replay(options, first);
@@ -106,6 +112,9 @@ const command = new Command('simulate')
   .option('--only <faults>', 'only the faults of these numbers happen', numbers)
   .option('--messages <n>', 'so many messages at most', whole)
   .option('--transcript', 'everything that happened')
+  .option('--exhaustive <scope>', 'instead of seeds: every order of what can happen in a small scope (session)')
+  .option('--depth <n>', 'with --exhaustive: so many choices in a row', whole)
+  .option('--unusual <n>', 'with --exhaustive: so many of them other than what happens as a rule', whole)
   .option('--processes <n>', 'how many at once; default: one a core', whole)
   .action(async (options: Options) => { if (!(await main(options))) process.exitCode = 1; });
 await command.parseAsync();

@@ -125,7 +125,18 @@ class Scope {
     this.#stage.transcript.note(registrar, `takeover of ${name}: ${outcome}`);
     const isUndisturbed = !this.#isOver && this.#stage.isPlaying(name) && [name, registrar].every((host) => this.#stage.isUndisturbed(host, CALM));
     this.#hold(takeoversFair.name, takeoversFair.check({ registrar, target: name, outcome, isUndisturbed }));
+    if (outcome === 'won') this.#won(registrar, name);
   }
+
+  /** Two that nothing disturbs agree on who takes over. */
+  #won(registrar: string, target: string): void {
+    const now = this.#stage.now;
+    const before = this.#wins.get(target);
+    this.#wins.set(target, { registrar, at: now });
+    if (before === undefined || before.registrar === registrar || now - before.at > AT_ONCE || this.#isOver) return;
+    if ([registrar, before.registrar].every((host) => this.#stage.isPlaying(host) && this.#stage.isUndisturbed(host, CALM))) this.#stage.violated('one takes over', `${before.registrar} and ${registrar} both have taken ${target} over`);
+  }
+  readonly #wins = new Map<string, { readonly registrar: string; readonly at: Milliseconds }>();
 
   #hold(name: string, wrong: string | undefined): void { if (wrong !== undefined) this.#stage.violated(name, wrong); }
 
@@ -247,6 +258,8 @@ const FENCED = 550;
 const CALM: Milliseconds = 8_000;
 /** What one registrar knows the others know soon after. */
 const REPLICATION: Milliseconds = 500;
+/** A takeover by another one is a second one after so long: the target was there again meanwhile. */
+const AT_ONCE: Milliseconds = 1_000;
 /** Hops, and what is lost on the way: bounds count them as nothing. */
 const SLACK: Milliseconds = 2_000;
 /** What holds has to hold for so long. */
