@@ -77,7 +77,7 @@ it('registrars part, and meet again: what each says of the other is put right (R
   await told.world.advance(4_000);
   told.happens('network', 'is whole again');
   told.world.network.heal();
-  await told.world.advance(6_000);
+  await told.world.advance(2_000);
   expect(scope.agree()).toBe(true);
   expect(scope.known('r1').map((known) => known.split('@')[0]).sort()).toEqual(['1', '2']);
   expectToRead('partition', told);
@@ -85,6 +85,7 @@ it('registrars part, and meet again: what each says of the other is put right (R
 
 async function three({ world, transcript }: Story): Promise<ScopeWorld> {
   const scope = await ScopeWorld.start(3, {}, world);
+  await world.advance(5_000); // all have asked each other for their lists
   await scope.elements('pe1', [1], 'r3');
   await scope.elements('pe2', [2], 'r3');
   await world.advance(1_000);

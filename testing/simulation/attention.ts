@@ -12,11 +12,14 @@ export class Attention {
   readonly #homes = new Map<number, string>();
   /** Connections that are attempted, and have not been answered. */
   readonly #dialled = new Set<string>();
+  /** Who has got whose list since they connected: asking again from time to time is a heartbeat. */
+  readonly #listed = new Set<string>();
 
   constructor(private readonly names: Names) {}
 
   /** Those who find nobody try again and again: once is enough. */
   mindsConnect({ from, to }: Way, port: number): boolean {
+    for (const pair of [`${from} > ${to}`, `${to} > ${from}`]) this.#listed.delete(pair);
     const way = `${from} > ${to}:${port}`;
     if (this.#dialled.has(way)) return false;
     this.#dialled.add(way);
@@ -30,9 +33,20 @@ export class Attention {
     if (message.type === 'ENRP_INIT_TAKEOVER' && this.names.of(message.targetingServer) === to) {
       for (const other of this.names.hosts) this.#awaited.add(`presence ${to} > ${other}`); // the target announces itself, RFC 5353 §3.5.1 step 1
     }
-    if (message.type !== 'ENRP_PRESENCE') return true;
-    if (message.flags.replyRequired) this.#awaited.add(`presence ${to} > ${from}`);
-    return message.flags.replyRequired || this.#awaited.delete(`presence ${from} > ${to}`);
+    switch (message.type) {
+      case 'ENRP_PRESENCE':
+        if (message.flags.replyRequired) this.#awaited.add(`presence ${to} > ${from}`);
+        return message.flags.replyRequired || this.#awaited.delete(`presence ${from} > ${to}`);
+      case 'ENRP_LIST_REQUEST': {
+        const matters = !this.#listed.has(`${from} > ${to}`);
+        if (matters) this.#awaited.add(`list ${to} > ${from}`);
+        return matters;
+      }
+      case 'ENRP_LIST_RESPONSE':
+        if (!message.flags.reject) this.#listed.add(`${to} > ${from}`);
+        return this.#awaited.delete(`list ${from} > ${to}`);
+      default: return true;
+    }
   }
 
   mindsAsap(message: AsapMessage, { from, to }: Way): boolean {
