@@ -18,8 +18,8 @@ export class Dialers {
   constructor(private readonly environment: ActorEnvironment, private readonly longest: Milliseconds, private readonly most: number, private readonly owner: DialersOwner) {}
 
   get isEmpty(): boolean { return this.#dialers.size === 0; }
-  /** None is left that might still be reached at its first try. */
-  get areTried(): boolean { return [...this.#dialers.values()].every(({ isTried, isSelf }) => isTried || isSelf); }
+  /** No configured one is left that might still be reached at its first try. */
+  get areTried(): boolean { return [...this.#dialers.values()].every(({ isTried, isSelf, expires }) => isTried || isSelf || expires < Infinity); }
 
   configure(addresses: readonly string[]): void { for (const address of addresses) this.#add(address, Infinity); }
 
@@ -50,7 +50,7 @@ export class Dialers {
     if (dialer !== undefined) dialer.isSelf = true;
   }
 
-  /** The link to that address has ended. @returns how often in a row. */
+  /** The link to that address has ended. @returns how often in a row; 0 for one that nobody has configured. */
   ended(address: string, wasMet: boolean): number {
     const dialer = this.#dialers.get(address);
     if (dialer === undefined || dialer.isSelf) return 0;
@@ -58,7 +58,7 @@ export class Dialers {
     dialer.isTried = !wasMet; // who was there a moment ago is tried once more before it is given up
     dialer.failures = wasMet ? 0 : dialer.failures + 1;
     this.#arm(dialer, wasMet ? FIRST / 4 : growing(FIRST, dialer.failures, this.longest));
-    return dialer.failures;
+    return dialer.expires < Infinity ? 0 : dialer.failures;
   }
 
   /** Tries at once what leads to that registrar. */

@@ -43,6 +43,7 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner,
   readonly joining: Joining;
   readonly #warnings: Allowance;
   #heartbeat: unknown;
+  #beats = 0;
   #isLeaving = false;
   #isClosed = false;
 
@@ -401,7 +402,16 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner,
   #beat(): void {
     if (this.#isLeaving) return;
     this.announcePresence();
-    if (this.owner.isServing) this.#adoptOrphans();
+    if (!this.owner.isServing) return;
+    this.#adoptOrphans();
+    if (++this.#beats % BEATS_PER_LIST === 0) this.#askAround();
+  }
+
+  /** Registrars that have one acquaintance in common, and came to it at the same time, learn of each other so: §3.4 has nothing for them. */
+  #askAround(): void {
+    const active = [...this.peers.values()].filter(({ state }) => state === 'active');
+    const peer = active[this.environment.random.u32() % Math.max(1, active.length)];
+    if (peer !== undefined) this.requestList(peer);
   }
 
   announcePresence(): void {
@@ -473,6 +483,8 @@ const HANDLE_UPDATE = 0x0400_0000;
 const UPDATE_HEAD = 16;
 const ADD_PE = 0;
 const DEL_PE = 0x0001_0000;
+/** Heartbeats after which one of the peers is asked for its list. */
+const BEATS_PER_LIST = 5;
 /** Peers up to which each gets a heartbeat in every cycle. */
 const MANY_PEERS = 10;
 
