@@ -1,6 +1,7 @@
 import { deliveryModes } from '../../delivery/modes.js';
 import { replay, search, type Scope, type SearchWorld } from '../../testing/exhaustive/search.js';
 import { sessionScope } from '../../testing/exhaustive/session-scope.js';
+import { takeoverScope } from '../../testing/exhaustive/takeover-scope.js';
 
 /** Two counters that anybody may raise, to 3 each. */
 class Pair implements SearchWorld {
@@ -34,4 +35,8 @@ describe('exhaustive search', () => {
 
 it.each(deliveryModes)('a session between two elements, %s: every single thing out of order at every place', async (mode) => {
   expect(await search(sessionScope({ mode, messages: 2 }), { depth: 60, unusual: 1 })).toMatchObject({ violations: [], bounded: 0 });
+}, 30_000);
+
+it('a takeover among three registrars, one of which dies: every single thing out of order at every place', async () => {
+  expect(await search(takeoverScope('crash'), { depth: 60, unusual: 1 })).toMatchObject({ violations: [], bounded: 0 });
 }, 30_000);

@@ -1,6 +1,7 @@
 import { deliveryModes } from '../../delivery/modes.js';
 import { search, type Scope, type SearchResult } from './search.js';
 import { sessionScope } from './session-scope.js';
+import { takeoverScope } from './takeover-scope.js';
 
 /** Exhaustive search as a command: `npm run simulate -- --exhaustive session`. */
 export interface ExhaustiveOptions {
@@ -26,7 +27,8 @@ export async function exhaust({ scope: name, depth = 60, unusual = 2, print }: E
 
 function scopesOf(name: string): Scope[] {
   if (name === 'session') return deliveryModes.map((mode) => sessionScope({ mode }));
-  throw new Error(`no scope ${name}; there is session`);
+  if (name === 'takeover') return [takeoverScope('crash'), takeoverScope('freeze')];
+  throw new Error(`no scope ${name}; there are session and takeover`);
 }
 
 function report({ scope, worlds, states, cut, bounded, depth, unusual, violations }: SearchResult, took: number, print: (line: string) => void): void {

@@ -18,6 +18,9 @@ export class Watch {
     process.off('unhandledRejection', this.#rejected);
   }
 
+  /** Of all charts of a process. */
+  states(host: MemoryHost): string[] { return this.#actors.states(host.clock); }
+
   /** Of a process that has closed everything. */
   leftovers(host: MemoryHost): string[] {
     const remains = { timers: host.pendingTimers, sockets: host.sockets.size, servers: host.servers.size, datagramSockets: host.datagramSockets.size, actors: this.#actors.of(host.clock) };

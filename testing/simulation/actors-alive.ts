@@ -19,7 +19,17 @@ export class ActorsAlive {
   of(clock: Clock): string[] {
     return [...this.#started].filter((actor) => actor.clock === clock && (actor.getSnapshot() as { status: string }).status === 'active').map((actor) => nameOf(actor));
   }
+
+  /** States of those of a process that are still active, with the numbers that they keep. */
+  states(clock: Clock): string[] {
+    return [...this.#started].filter((actor) => actor.clock === clock).flatMap((actor) => {
+      const { status, value, context = {} } = actor.getSnapshot() as { status: string; value?: unknown; context?: object };
+      return status === 'active' ? [`${nameOf(actor)} ${JSON.stringify([value, Object.entries(context).filter(([, kept]) => isPlain(kept))])}`] : [];
+    }).sort();
+  }
 }
+
+const isPlain = (kept: unknown): boolean => (Array.isArray(kept) ? kept.every(isPlain) : ['number', 'string', 'boolean'].includes(typeof kept));
 
 let watching: ((actor: AnyActor) => void) | undefined;
 let isPatched = false;
