@@ -1,16 +1,20 @@
 import { parseArgs } from 'node:util';
 import { Child } from './child.js';
+import { download } from './download.js';
 import { failover } from './failover.js';
 import type { Row, Run } from './measure.js';
 import { registrars } from './registrars.js';
 import { registrations } from './registrations.js';
+import { replication } from './replication.js';
 import { resolutions } from './resolutions.js';
 import { selection } from './selection.js';
 import { sessions } from './sessions.js';
 import { machine, table } from './table.js';
+import { takeover } from './takeover.js';
+import { traffic } from './traffic.js';
 
 /** npm run bench -- [--only NAME]... [--rounds N] [--short] [--json]: ours beside bare `node:net`, in turn, medians of the rounds. Nothing here fails by its time. */
-const subjects: Readonly<Record<string, (run: Run) => Promise<Row[]>>> = { sessions, resolutions, failover, registrations, selection, registrars };
+const subjects: Readonly<Record<string, (run: Run) => Promise<Row[]>>> = { sessions, resolutions, failover, registrations, replication, selection, registrars, takeover, download, traffic };
 
 process.once('exit', () => { Child.killAll(); });
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => { process.exit(1); });

@@ -21,9 +21,31 @@ export interface Row {
   readonly isMet?: boolean;
 }
 
+/** What kept the loop of a process, in milliseconds. */
+export interface LoopReport {
+  /** How late the loop was. */
+  readonly p99: number;
+  readonly slowest: number;
+  /** The longest callback, without the garbage collection in it. */
+  readonly slice: number;
+  /** The longest garbage collection, and all of them. */
+  readonly collection: number;
+  readonly collections: number;
+}
+
 export const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
 export const perSecond = (rate: number): string => `${Math.round(rate).toLocaleString('en')}/s`;
 export const ms = (value: number): string => `${value.toFixed(1)} ms`;
+export const pause = (time: number): Promise<void> => new Promise((resolve) => { setTimeout(resolve, time); });
+
+/** Asks again and again, until it holds. */
+export async function until(condition: () => Promise<boolean>, { every = 10, patience = 60_000 } = {}): Promise<void> {
+  const began = performance.now();
+  while (!await condition()) {
+    if (performance.now() - began > patience) throw new Error(`the bench has waited for ${patience / 1_000} s`);
+    await pause(every);
+  }
+}
 
 /** Both in turn, after one run each to get warm: our rate beside the bare one. */
 export async function compare(what: string, { ours, bare }: { readonly ours: Side; readonly bare: Side }, load: Load, { rounds, scale }: Run, budget?: number): Promise<Row> {

@@ -1,22 +1,23 @@
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { createRegistrar, type TimerOptions } from '../../index.js';
 import { inputOf, serveParent } from '../child.js';
+import { LoopWatch } from './loop-watch.js';
 
-const RESOLUTION = 5;
-const { timers } = inputOf<{ timers?: TimerOptions }>();
-const registrar = await createRegistrar({ asap: ['tcp://127.0.0.1:0'], ...(timers && { timers }) });
-const delay = monitorEventLoopDelay({ resolution: RESOLUTION });
-delay.enable();
-serveParent({ address: registrar.asap[0] }, {
+/** A registrar: alone, or one of several. */
+const { timers, id, asap = 'tcp://127.0.0.1:0', enrp, peers, isTimed = false } = inputOf<{ timers?: TimerOptions; id?: number; asap?: string; enrp?: string; peers?: readonly string[]; isTimed?: boolean }>();
+const watch = new LoopWatch();
+if (isTimed) watch.timeSlices();
+const began = performance.now();
+const registrar = await createRegistrar({ asap: [asap], ...(id && { id }), ...(enrp && { enrp: [enrp] }), ...(peers && { peers }), ...(timers && { timers }) });
+serveParent({ address: registrar.asap[0], took: performance.now() - began }, {
   elements: () => registrar.stats().elements,
   heap: () => {
     globalThis.gc?.();
     return process.memoryUsage().heapUsed;
   },
-  /** 99th percentile since the last question, in milliseconds. The monitor counts its own interval. */
-  delay: () => {
-    const p99 = Math.max(0, delay.percentile(99) / 1e6 - RESOLUTION);
-    delay.reset();
-    return p99;
-  },
+  /** 99th percentile since the last question. */
+  delay: () => watch.p99(),
+  loop: () => watch.report(),
+  /** Elements by home registrar. */
+  homes: () => [...registrar.handlespace.owners()].map((home) => [home, registrar.handlespace.owned(home).size]),
+  active: () => registrar.peers().filter(({ state }) => state === 'active').length,
 });
