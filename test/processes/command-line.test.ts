@@ -95,6 +95,8 @@ describe('what goes wrong is one line on standard error and an exit code', () =>
     ['a port that cannot be', ['registrar', '--asap', 'tcp://127.0.0.1:99999'], /An address like/],
     ['a scheme of a later release', ['terminal', 'p', '--registrar', 'sctp://127.0.0.1:3863'], /sctp/],
     ['an identifier that is none', ['registrar', '--id', 'xyz'], /hexadecimal/],
+    ['a PE identifier that might be either', ['remove', 'p', '2a', ...somewhere], /hexadecimal like 0x2a or decimal like 42/],
+    ['a multicast group that is none', ['registrar', '--multicast', '10.0.0.1'], /A multicast group like 239\.0\.0\.51/],
     ['a policy that does not exist', ['serve', 'echo', '--pool', 'p', ...somewhere, '--policy', 'best'], /There is no policy "best"; there are .*round-robin/],
     ['a load above 100 per cent', ['serve', 'echo', '--pool', 'p', ...somewhere, '--policy', 'least-used:101'], /per cent, 0 to 100/],
     ['an empty pool handle', ['terminal', '', ...somewhere], /pool handle is not empty/],
@@ -108,7 +110,7 @@ describe('what goes wrong is one line on standard error and an exit code', () =>
   }, PATIENCE);
 
   it('0: help, for the whole and for each command', async () => {
-    for (const command of [[], ['registrar'], ['serve'], ['terminal'], ['demo'], ['diagram'], ['decode']]) {
+    for (const command of [[], ['registrar'], ['serve'], ['terminal'], ['dump'], ['remove'], ['demo'], ['diagram'], ['decode']]) {
       const helped = rserpool(...command, '--help');
       expect(await helped.ended).toEqual(DONE);
       expect(helped.said[0]).toMatch(/^Usage: rserpool/);
