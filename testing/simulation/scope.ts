@@ -54,6 +54,7 @@ class Scope {
     for (const part of [registrars.map(({ name }) => name), [...elements.keys()], users.map(({ name }) => name)]) {
       await stage.world.settled(Promise.all(part.map((name) => stage.start(name))), 30_000);
       await stage.world.advance(REPLICATION);
+      if (part.every((name) => elements.has(name))) await this.#agreed(); // registrars with one acquaintance in common have yet to meet
     }
     stage.watch(() => { this.#watch(); });
     stage.disturb(faults, (part) => part);
@@ -69,13 +70,21 @@ class Scope {
   /** Waits until all invariants hold, which has its bound, and then that they go on to hold. */
   async #quiet(): Promise<void> {
     const { clock, transcript } = this.#stage;
-    const bound = quietBound(quickTimers, { elements: this.#plan.elements.size }) + SLACK;
     const since = clock.now();
-    while (clock.now() - since < bound && this.#wrong().length > 0) await clock.advance(250);
+    const bound = await this.#agreed();
     transcript.note('FAULT', `quiet after ${Math.round(clock.now() - since)} ms`);
     for (const [name, what] of this.#wrong()) this.#stage.violated(name, `${what} (${Math.round(bound)} ms after the last fault)`);
     await clock.advance(LASTING);
     for (const [name, what] of this.#wrong()) this.#stage.violated(name, what);
+  }
+
+  /** @returns how long it may take. */
+  async #agreed(): Promise<Milliseconds> {
+    const { clock } = this.#stage;
+    const bound = quietBound(quickTimers, { elements: this.#plan.elements.size }) + SLACK;
+    const since = clock.now();
+    while (clock.now() - since < bound && this.#wrong().length > 0) await clock.advance(250);
+    return bound;
   }
 
   #wrong(): [string, string][] {
