@@ -49,11 +49,11 @@ it('a peer that claims living elements of others by a higher generation loses th
 it('takeovers of the living are refused: that of another registrar, and without a word before', async () => {
   const world = await setting();
   const servers = { sendingServer: LIAR, receivingServer: world.scope.id('r1') };
-  world.liar.send({ type: 'ENRP_TAKEOVER_SERVER', ...servers, targetingServer: world.scope.id('r2') });
+  for (const link of world.liar.links) link.send({ type: 'ENRP_TAKEOVER_SERVER', ...servers, targetingServer: world.scope.id('r2') });
   await world.world.advance(1_000);
   expect(honest(world)).toEqual([['1@r1', '2@r2'], ['1@r1', '2@r2']]);
   world.liar.clear();
-  world.liar.send({ type: 'ENRP_INIT_TAKEOVER', ...servers, targetingServer: world.scope.id('r2') });
+  for (const link of world.liar.links) link.send({ type: 'ENRP_INIT_TAKEOVER', ...servers, targetingServer: world.scope.id('r2') });
   await world.world.advance(1_000);
   expect(world.liar.of('ENRP_INIT_TAKEOVER_ACK')).toEqual([]);
   expect(world.liar.of('ENRP_ERROR').map(({ error }) => error[0]?.cause)).toEqual(['rejected-due-to-security-considerations']);
