@@ -71,6 +71,7 @@ class Scope {
   async #quiet(): Promise<void> {
     const { clock, transcript } = this.#stage;
     const since = clock.now();
+    await clock.advance(250); // who starts again at this very moment is on its way
     const bound = await this.#agreed();
     transcript.note('FAULT', `quiet after ${Math.round(clock.now() - since)} ms`);
     for (const [name, what] of this.#wrong()) this.#stage.violated(name, `${what} (${Math.round(bound)} ms after the last fault)`);
