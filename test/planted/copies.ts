@@ -1,6 +1,6 @@
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import ts from 'typescript';
 import type { PlantedFault } from './faults.js';
 
@@ -20,9 +20,9 @@ export class Copies {
     const copy = join(this.#directory, String(this.#count));
     cpSync(join(this.project, 'dist'), copy, { recursive: true, filter: (path) => !/\.(d\.ts|map|tsbuildinfo)$/.test(path) });
     if (fault === undefined) return copy;
-    const target = join(copy, fault.file.replace(/\.ts$/, '.js'));
-    mkdirSync(dirname(target), { recursive: true });
-    writeFileSync(target, compiled(patched(readFileSync(join(this.project, fault.file), 'utf8'), fault)));
+    for (const file of new Set(fault.edits.map((edit) => edit.file ?? fault.file))) {
+      writeFileSync(join(copy, file.replace(/\.ts$/, '.js')), compiled(patched(readFileSync(join(this.project, file), 'utf8'), file, fault)));
+    }
     return copy;
   }
 
@@ -30,10 +30,10 @@ export class Copies {
 }
 
 /** The source with the fault in it. @throws where what it changes is not there exactly once. */
-export function patched(source: string, { name, file, edits }: PlantedFault): string {
-  return edits.reduce((text, { find, replace }) => {
+export function patched(source: string, file: string, fault: PlantedFault): string {
+  return fault.edits.filter((edit) => (edit.file ?? fault.file) === file).reduce((text, { find, replace }) => {
     const parts = text.split(find);
-    if (parts.length !== 2) throw new Error(`planted fault "${name}" is out of date: ${JSON.stringify(find)} occurs ${parts.length - 1} times in ${file}`);
+    if (parts.length !== 2) throw new Error(`planted fault "${fault.name}" is out of date: ${JSON.stringify(find)} occurs ${parts.length - 1} times in ${file}`);
     return parts.join(replace);
   }, source);
 }

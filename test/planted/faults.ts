@@ -3,8 +3,8 @@ export interface PlantedFault {
   readonly name: string;
   readonly scenario: 'session' | 'scope';
   readonly file: string;
-  /** Each is found exactly once in the file. */
-  readonly edits: readonly { readonly find: string; readonly replace: string }[];
+  /** Each is found exactly once in its file; where several places guard against the same, it takes several. */
+  readonly edits: readonly { readonly find: string; readonly replace: string; readonly file?: string }[];
 }
 
 const one = (find: string, replace: string): PlantedFault['edits'] => [{ find, replace }];
@@ -47,10 +47,6 @@ export const faults: readonly PlantedFault[] = [
     edits: one('for (const session of this.#sessions) session.half.hold();', ''),
   },
   {
-    name: 'an old epoch is not ended', scenario: 'session', file: 'actors/service-session.ts',
-    edits: one("    this.#predecessor?.half.end('NORMAL', 'the session was opened anew');\n    await this.#predecessor?.half.settled();\n", '    await Promise.resolve();\n'),
-  },
-  {
     name: 'timer not cancelled', scenario: 'session', file: 'actors/data-plane.ts',
     edits: one('for (const timer of this.#idle.values()) this.environment.clock.clearTimeout(timer);', ''),
   },
@@ -74,11 +70,16 @@ export const faults: readonly PlantedFault[] = [
     edits: [
       { find: 'return this.#isLeaving ? undefined : this.#owner.announcePresence();', replace: 'return undefined;' },
       { find: "if (!peer.isLeaving) this.#tell(peer.id, { type: 'target.heard' });", replace: '' },
+      { file: 'machines/registrar-peer.ts', find: "      entry: { type: 'order', params: { type: 'order.probe' } },\n      on: { heard: 'active' },", replace: "      entry: { type: 'order', params: { type: 'order.probe' } }," },
+      { file: 'machines/registrar-peer.ts', find: "          { guard: 'isHeard', target: 'active' },\n", replace: '' },
     ],
   },
   {
     name: 'two homes after healing', scenario: 'scope', file: 'actors/enrp-takeovers.ts',
-    edits: one('if (target === this.#self) return this.#lostEverything(peer);', 'if (target === this.#self) return;'),
+    edits: [
+      { find: 'if (target === this.#self) return this.#lostEverything(peer);', replace: 'if (target === this.#self) return;' },
+      { file: 'actors/enrp-copy.ts', find: 'if (known !== undefined && known.home !== peer.id && !isNewer(element.generation, known.generation)', replace: 'if (known !== undefined && known.home !== peer.id && (known.home === this.core.identifier || !isNewer(element.generation, known.generation))' },
+    ],
   },
   {
     name: 'keep-alive answered by the wrong PE', scenario: 'scope', file: 'actors/home.ts',
@@ -86,9 +87,5 @@ export const faults: readonly PlantedFault[] = [
       { find: 'if (pool === undefined || (peIdentifier !== undefined && !pool.has(peIdentifier))) return;', replace: 'if (pool === undefined) return;' },
       { find: "for (const [identifier] of asked) association.send({ type: 'ASAP_ENDPOINT_KEEP_ALIVE_ACK', poolHandle, peIdentifier: identifier });", replace: "for (const [identifier] of pool) association.send({ type: 'ASAP_ENDPOINT_KEEP_ALIVE_ACK', poolHandle, peIdentifier: peIdentifier ?? identifier });" },
     ],
-  },
-  {
-    name: 'removals are not announced', scenario: 'scope', file: 'actors/enrp.ts',
-    edits: one('    this.#announce(element, DEL_PE);\n', ''),
   },
 ];

@@ -46,7 +46,7 @@ export class SteeredNetwork extends MemoryNetwork {
 
   constructor(options: MemoryNetworkOptions, steering: Steering) {
     const next: { event: NetworkEvent | undefined } = { event: undefined };
-    super({ ...options, latency: 0, trace: (event) => { next.event = event; } });
+    super({ ...options, latency: 0, trace: (event) => { if (steering.isSteered?.(event.from, event.to) !== false) next.event = event; } });
     this.#next = next;
     this.#steering = steering;
   }

@@ -133,7 +133,7 @@ class Scope {
   #takeover(registrar: string, target: number, outcome: string): void {
     const name = this.#plan.registrars.find(({ id }) => id === target)?.name ?? hexadecimal(target);
     this.#stage.transcript.note(registrar, `takeover of ${name}: ${outcome}`);
-    const isUndisturbed = !this.#isOver && this.#stage.isPlaying(name) && [name, registrar].every((host) => this.#stage.isUndisturbed(host, CALM));
+    const isUndisturbed = !this.#isOver && this.#stage.isPlaying(name) && [name, registrar].every((host) => this.#stage.isReachable(host, CALM));
     this.#hold(takeoversFair.name, takeoversFair.check({ registrar, target: name, outcome, isUndisturbed }));
     if (outcome === 'won') this.#won(registrar, name);
   }

@@ -123,7 +123,10 @@ export class Stage {
 
   #apply(fault: Fault, process: MemoryHost): void {
     const since = this.now;
-    const over = this.#mark('others' in fault ? [fault.host, ...fault.others] : [fault.host]);
+    const hosts = 'others' in fault ? [fault.host, ...fault.others] : [fault.host];
+    const undisturbed = mark(this.#hit, hosts, () => this.now);
+    const there = fault.kind === 'break' ? undefined : mark(this.#away, hosts, () => this.now);
+    const over = (): void => { undisturbed(); there?.(); };
     switch (fault.kind) {
       case 'crash':
         process.crash({ peersSee: fault.peersSee });
@@ -147,31 +150,18 @@ export class Stage {
     process.thaw();
   }
 
-  /** Who was last hit by a fault, or cut off from somebody, when; `Infinity` as long as it lasts. */
-  readonly #hit = new Map<string, { open: number; until: Milliseconds }>();
+  /** Who was last hit by a fault, or cut off from somebody, and when. */
+  readonly #hit: Marks = new Map();
+  /** The same without broken links, which are made anew at once. */
+  readonly #away: Marks = new Map();
 
   /** Nothing has happened to it, or between it and anybody, for `span`. */
-  isUndisturbed(host: string, span: Milliseconds): boolean {
-    const hit = this.#hit.get(host);
-    return hit === undefined || (hit.open === 0 && this.now - hit.until >= span);
-  }
+  isUndisturbed(host: string, span: Milliseconds): boolean { return isLongAgo(this.#hit.get(host), this.now - span); }
+
+  /** It could be reached by everybody for `span`, but for links that broke. */
+  isReachable(host: string, span: Milliseconds): boolean { return isLongAgo(this.#away.get(host), this.now - span); }
 
   wasNeverDisturbed(host: string): boolean { return !this.#hit.has(host); }
-
-  /** @returns what ends it. */
-  #mark(hosts: readonly string[]): () => void {
-    for (const host of hosts) {
-      const hit = this.#hit.get(host) ?? { open: 0, until: this.now };
-      hit.open += 1;
-      this.#hit.set(host, hit);
-    }
-    return () => {
-      for (const host of hosts) {
-        const hit = this.#hit.get(host);
-        if (hit !== undefined) { hit.open -= 1; hit.until = this.now; }
-      }
-    };
-  }
 
   /** Told just before a process runs again, after so long. */
   onThaw: ((process: MemoryHost, span: Milliseconds) => void) | undefined;
@@ -254,6 +244,25 @@ export class Stage {
     return over && failure === undefined;
   }
 }
+
+type Marks = Map<string, { open: number; until: Milliseconds }>;
+
+/** @returns what ends it. */
+function mark(marks: Marks, hosts: readonly string[], now: () => Milliseconds): () => void {
+  for (const host of hosts) {
+    const known = marks.get(host) ?? { open: 0, until: now() };
+    known.open += 1;
+    marks.set(host, known);
+  }
+  return () => {
+    for (const host of hosts) {
+      const known = marks.get(host);
+      if (known !== undefined) { known.open -= 1; known.until = now(); }
+    }
+  };
+}
+
+const isLongAgo = (known: { readonly open: number; readonly until: Milliseconds } | undefined, moment: Milliseconds): boolean => known === undefined || (known.open === 0 && known.until <= moment);
 
 export interface Remains {
   readonly timers: number;
