@@ -25,8 +25,9 @@ export class Peer {
   addresses: readonly string[] = [];
   /** It has refused a list or a table: it is not serving yet. */
   isStarting = false;
-  /** It has been asked for its list. */
+  /** It has been asked for its list, and has not answered yet; ever. */
   isListAwaited = false;
+  wasAsked = false;
   /** It hands itself over: what it still says is no sign of life. */
   isLeaving = false;
   /** Its elements that a resynchronisation has not confirmed yet (RFC 5353 §3.6.3). */

@@ -104,7 +104,7 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner,
   // ---- what it asks for
 
   requestList(peer: Peer): void {
-    peer.isListAwaited = true;
+    peer.isListAwaited = peer.wasAsked = true;
     peer.send({ type: 'ENRP_LIST_REQUEST', sendingServer: this.identifier, receivingServer: peer.id });
   }
 
@@ -225,7 +225,6 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner,
     this.#dialers.met(addresses[0] ?? '', sendingServer);
     peer.heard();
     this.joining.consider();
-    if (known === undefined && this.owner.isServing) this.requestList(peer); // who has begun alone learns of the others so
   }
 
   #meet(registrar: number): Peer {
@@ -269,7 +268,7 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner,
 
   #answerList(link: EnrpLink, { sendingServer }: EnrpMessage, isWatcher: boolean): void {
     const isReady = this.owner.isServing;
-    const listed = isReady ? [...this.peers.values()].filter(({ id, addresses, state }) => (id !== sendingServer || link.isTwin) && addresses.length > 0 && (isWatcher || state !== 'unknown')) : [];
+    const listed = isReady ? [...this.peers.values()].filter(({ id, addresses, state }) => (id !== sendingServer || link.isTwin) && addresses.length > 0 && (isWatcher || state === 'active')) : [];
     link.send({
       type: 'ENRP_LIST_RESPONSE', flags: { reject: !isReady }, sendingServer: this.identifier, receivingServer: sendingServer,
       serverInformation: listed.map(({ id, addresses }) => ({ serverId: id, transport: transportOf(addresses[0] as string, '') })),
@@ -404,14 +403,16 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner,
     this.announcePresence();
     if (!this.owner.isServing) return;
     this.#adoptOrphans();
-    if (++this.#beats % BEATS_PER_LIST === 0) this.#askAround();
+    this.#askAround();
   }
 
-  /** Registrars that have one acquaintance in common, and came to it at the same time, learn of each other so: §3.4 has nothing for them. */
+  /** A peer that is new is asked for its list, and one of all now and then. Registrars that have one acquaintance in common, and came to it at the same time, learn of
+   *  each other so: §3.4 has nothing for them. */
   #askAround(): void {
     const active = [...this.peers.values()].filter(({ state }) => state === 'active');
-    const peer = active[this.environment.random.u32() % Math.max(1, active.length)];
-    if (peer !== undefined) this.requestList(peer);
+    for (const peer of active) if (!peer.wasAsked) this.requestList(peer);
+    if (++this.#beats % BEATS_PER_LIST !== 0 || active.length === 0) return;
+    this.requestList(active[this.environment.random.u32() % active.length] as Peer);
   }
 
   announcePresence(): void {

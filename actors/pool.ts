@@ -173,7 +173,7 @@ export class Pools implements PoolView, HomePools {
 
   /** A registrar that was found just now may have been started just now: it knows nobody before they have registered again. What was cached is served meanwhile, as stale. */
   #isPremature(key: string): boolean {
-    return this.#home().age < NEWCOMER && this.#isCached(key);
+    return this.#home().age < this.#timers.retranMax && this.#isCached(key); // so long an element may rest between two hunts
   }
 
   /** Never lost: the next question makes a new chart. */
@@ -217,4 +217,3 @@ const MAX_ENTRIES = 10_000;
 /** One failure is noticed by many: reports about one element within this are one event. */
 const REPORT_INTERVAL = 1_000;
 const MAX_REPORTED = 10_000;
-const NEWCOMER = 2_000;
