@@ -3,6 +3,7 @@ export { initialize, type InitializeOptions, type PoolElementHandle, type Resolu
 export type { MulticastOptions } from './actors/announced-registrars.js';
 export type { RegistrarMulticastOptions } from './actors/announcements.js';
 export { createRegistrar, type Registrar, type RegistrarEvents, type RegistrarOptions } from './actors/registrar.js';
+export type { Dump, DumpedElement, DumpedPeer, DumpedPool, KnownPeer } from './actors/dump.js';
 export type { PoolElement, PoolElementEvents, UpdateOptions, WaitOptions } from './actors/element.js';
 export type { AsapOptions, RegisterOptions, SessionHandler } from './actors/register.js';
 export type { ServerInfo } from './actors/servers.js';
