@@ -159,10 +159,13 @@ class Scope {
   #registrarRole(name: string): Role {
     const planned = this.#plan.registrars.find((each) => each.name === name)!;
     const isAlone = this.#plan.registrars.length === 1;
+    let current: Promise<Registrar> | undefined; // of the process that runs
+    const leave = async (): Promise<void> => (await current)?.close();
     return {
       host: name,
       start: async ({ environment }) => {
-        const registrar = await createRegistrar({ asap: [this.#asap(name)], id: planned.id, environment, ...(!isAlone && { enrp: [this.#enrp(name)], peers: planned.peers.map((peer) => this.#enrp(peer)) }) });
+        current = createRegistrar({ asap: [this.#asap(name)], id: planned.id, environment, ...(!isAlone && { enrp: [this.#enrp(name)], peers: planned.peers.map((peer) => this.#enrp(peer)) }) });
+        const registrar = await current;
         this.#registrars.set(name, registrar);
         this.#stage.transcript.note(name, 'serves');
         registrar.on('removed', ({ peIdentifier, reason }) => { this.#removed(name, peIdentifier, reason); });
@@ -170,8 +173,8 @@ class Scope {
         registrar.on('peer', ({ id, state }) => { this.#stage.transcript.note(name, `${this.#plan.registrars.find((each) => each.id === id)?.name ?? hexadecimal(id)} is ${state}`); });
         registrar.on('error', (error) => { this.#stage.violated('nothing fails in itself', `${name}: ${String(error)}`); });
       },
-      drain: async () => this.#registrars.get(name)?.close(),
-      close: async () => this.#registrars.get(name)?.close(),
+      drain: leave,
+      close: leave,
     };
   }
 
