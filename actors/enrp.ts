@@ -4,7 +4,7 @@ import type { RegistrarPeerOrder } from '../machines/registrar-peer.js';
 import type { LoopMonitor } from '../transports/loop-monitor.js';
 import type { Link } from '../transports/transport.js';
 import { formatAddress } from '../transports/address.js';
-import { encodePoolHandle, peerStates, type Cause, type EnrpMessage, type EnrpMessageOf, type PeerState, type ServerInformation, type WireError } from '../wire/index.js';
+import { peerStates, type Cause, type EnrpMessage, type EnrpMessageOf, type PeerState, type ServerInformation, type WireError } from '../wire/index.js';
 import { Allowance, Association, enrpProtocol } from './association.js';
 import { EnrpCopy } from './enrp-copy.js';
 import { Dialers } from './enrp-dialers.js';
@@ -14,7 +14,7 @@ import { Peer, type PeerOwner } from './enrp-peer.js';
 import { EnrpRequests } from './enrp-requests.js';
 import { Takeovers, type TakeoversOwner } from './enrp-takeovers.js';
 import { schemeOf, type ActorEnvironment } from './environment.js';
-import { TablePieces } from './handle-table.js';
+import { TablePieces, updateFrame } from './handle-table.js';
 import type { RegistrarCore, Replicas } from './registrar-core.js';
 
 export interface EnrpOwner {
@@ -342,36 +342,23 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner,
     if (cause !== undefined) this.refuse(link, peer, cause);
   }
 
-  changed(element: RegisteredElement): void { this.#announce(element, ADD_PE); }
+  changed(element: RegisteredElement): void { this.#announce(element, 'ADD_PE'); }
   removed(element: RegisteredElement): void {
-    this.#announce(element, DEL_PE);
+    this.#announce(element, 'DEL_PE');
     this.#requests.removed(element);
   }
 
   gone(element: RegisteredElement): void { this.#requests.removed(element); }
 
   /** To all at once: the receiver's identifier is left blank (§3.3). */
-  #announce(element: RegisteredElement, action: number): void {
+  #announce(element: RegisteredElement, action: 'ADD_PE' | 'DEL_PE'): void {
     if (this.peers.size === 0) return;
-    const frame = this.updateFrame(element, action);
+    const frame = updateFrame(this.identifier, element, action);
     for (const peer of this.peers.values()) if (peer.isConnected) peer.sendFrame(Buffer.from(frame));
   }
 
   /** One that is newer than what that peer says. */
-  correct(peer: Peer, element: RegisteredElement): void { peer.sendFrame(this.updateFrame(element, ADD_PE)); }
-
-  updateFrame({ pool, encoded }: RegisteredElement, action: number): Buffer {
-    const handle = encodePoolHandle(pool.handle);
-    const frame = Buffer.allocUnsafe(UPDATE_HEAD + handle.length + encoded.length);
-    frame.writeUInt32BE(HANDLE_UPDATE, 0);
-    frame.writeUInt16BE(frame.length - (-encoded.readUInt16BE(2) & 3), 2);
-    frame.writeUInt32BE(this.identifier, 4);
-    frame.writeUInt32BE(0, 8);
-    frame.writeUInt32BE(action, 12);
-    handle.copy(frame, UPDATE_HEAD);
-    encoded.copy(frame, UPDATE_HEAD + handle.length);
-    return frame;
-  }
+  correct(peer: Peer, element: RegisteredElement): void { peer.sendFrame(updateFrame(this.identifier, element, 'ADD_PE')); }
 
   reported(element: RegisteredElement): void { this.#requests.passOn(element); }
   isActive(registrar: number): boolean { return this.peers.get(registrar)?.state === 'active'; }
@@ -479,11 +466,6 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner,
   }
 }
 
-/** ENRP_HANDLE_UPDATE without its flags and length, §2.4. */
-const HANDLE_UPDATE = 0x0400_0000;
-const UPDATE_HEAD = 16;
-const ADD_PE = 0;
-const DEL_PE = 0x0001_0000;
 /** Heartbeats after which one of the peers is asked for its list. */
 const BEATS_PER_LIST = 5;
 /** Peers up to which each gets a heartbeat in every cycle. */

@@ -36,6 +36,25 @@ export class TablePieces {
   }
 }
 
+/** An ENRP_HANDLE_UPDATE (RFC 5353 §3.3), put together in the same way: one for each change at each peer. The receiver's identifier is left blank, so that all get the same. */
+export function updateFrame(sendingServer: number, { pool, encoded }: RegisteredElement, action: 'ADD_PE' | 'DEL_PE'): Buffer {
+  const handle = encodePoolHandle(pool.handle);
+  const frame = Buffer.allocUnsafe(UPDATE_HEAD + handle.length + encoded.length);
+  frame.writeUInt32BE(HANDLE_UPDATE, 0);
+  frame.writeUInt16BE(frame.length - (-encoded.readUInt16BE(2) & 3), 2);
+  frame.writeUInt32BE(sendingServer, 4);
+  frame.writeUInt32BE(0, 8);
+  frame.writeUInt32BE(action === 'ADD_PE' ? 0 : DEL_PE, 12);
+  handle.copy(frame, UPDATE_HEAD);
+  encoded.copy(frame, UPDATE_HEAD + handle.length);
+  return frame;
+}
+
+/** Type and flags, before the length; both identifiers, the action (§2.4). */
+const HANDLE_UPDATE = 0x0400_0000;
+const UPDATE_HEAD = 16;
+const DEL_PE = 0x0001_0000;
+
 function* allElements(handlespace: Handlespace): Generator<RegisteredElement> {
   for (const pool of handlespace.pools()) yield* pool.elements();
 }
