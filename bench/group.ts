@@ -51,8 +51,9 @@ export class Member {
 
   async leave(): Promise<void> { await this.#child?.leave(); }
 
-  async kill(): Promise<void> {
-    this.#child?.kill();
+  /** By SIGTERM it hands its elements over first. */
+  async kill(signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Promise<void> {
+    this.#child?.kill(signal);
     await this.#child?.ended;
   }
 }
