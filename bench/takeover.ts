@@ -53,7 +53,7 @@ async function homeOfMost(members: readonly Member[], all: number): Promise<Memb
   await until(async () => {
     const active = await Promise.all(members.map(({ child }) => child.ask<number>('active')));
     const homes = await Promise.all(members.map(({ child }) => child.ask<[number, number][]>('homes')));
-    const sorted = homes.map((known) => [...known].sort(([, one], [, other]) => other - one));
+    const sorted = homes.map((known) => [...known].sort(([a, one], [b, other]) => other - one || a - b));
     most = sorted[0]?.[0] ?? most;
     return sorted.every((known) => String(known) === String(sorted[0]) && known.reduce((sum, [, count]) => sum + count, 0) === all && known.every(([home]) => members.some(({ id }) => id === home)))
       && active.every((count) => count === members.length - 1);
