@@ -1,5 +1,5 @@
 import type { TransportError } from '../errors.js';
-import { parseAddress } from '../transports/address.js';
+import { hostOf, parseAddress } from '../transports/address.js';
 import type { ControlTransport, EnrpMessage, WireError } from '../wire/index.js';
 import type { Association, AssociationOwner } from './association.js';
 import type { Peer } from './enrp-peer.js';
@@ -44,12 +44,6 @@ export class EnrpLink implements AssociationOwner<EnrpMessage> {
   message(message: EnrpMessage): void { this.owner.received(this, message); }
   refused(error: WireError): void { this.owner.refused(this, error); }
   down(reason: TransportError): void { this.owner.ended(this, reason); }
-}
-
-/** An IPv4 address as itself, also where a dual-stack socket dresses it up. */
-export function hostOf(address: string): string {
-  const { host } = parseAddress(address, [schemeOf(address)]);
-  return host.startsWith('::ffff:') ? host.slice(7) : host;
 }
 
 /** The transport parameter of an address of ours; a wildcard stands for the host that the other end sees. */

@@ -3,9 +3,9 @@ import type { RegisteredElement } from '../handlespace/handlespace.js';
 import type { RegistrarPeerOrder } from '../machines/registrar-peer.js';
 import type { LoopMonitor } from '../transports/loop-monitor.js';
 import type { Link } from '../transports/transport.js';
-import { formatAddress } from '../transports/address.js';
 import { peerStates, type Cause, type EnrpMessage, type EnrpMessageOf, type PeerState, type ServerInformation, type WireError } from '../wire/index.js';
 import { Allowance, Association, enrpProtocol } from './association.js';
+import { addressesOf } from './dump.js';
 import { EnrpCopy } from './enrp-copy.js';
 import { Dialers } from './enrp-dialers.js';
 import { Joining, type JoiningNews, type JoiningOwner } from './enrp-joining.js';
@@ -209,7 +209,7 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner,
 
   /** RFC 5353 §3.4.1. */
   #introduce(link: EnrpLink, { sendingServer, serverInformation }: EnrpMessageOf<'ENRP_PRESENCE'>): void {
-    const addresses = serverInformation === undefined ? [] : addressesOf(serverInformation);
+    const addresses = serverInformation === undefined ? [] : addressesOf(serverInformation.transport);
     const known = this.peers.get(sendingServer);
     if (sendingServer === 0 || (known === undefined && this.peers.size >= this.core.limits.peers)) return link.association.destroy('TOO_MANY_LINKS');
     if (known?.isConnected === true && known.addresses.length > 0 && addresses.every((address) => !known.addresses.includes(address))) {
@@ -236,7 +236,7 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner,
   #ownIdentifier(link: EnrpLink, message: EnrpMessage): void {
     if (message.type !== 'ENRP_PRESENCE') return;
     if (message.flags.replyRequired) link.send(this.presence(message.sendingServer, false, link.localHost)); // so that the other end sees it as well
-    if (message.serverInformation === undefined || !this.#isOwn(addressesOf(message.serverInformation), link.localHost)) return this.#conflict(link);
+    if (message.serverInformation === undefined || !this.#isOwn(addressesOf(message.serverInformation.transport), link.localHost)) return this.#conflict(link);
     if (link.dialled === undefined) return;
     this.#dialers.itself(link.dialled);
     this.environment.logger.warn({ peer: link.dialled }, 'the address of a peer is this registrar itself');
@@ -255,7 +255,7 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner,
   }
 
   #isOwn(addresses: readonly string[], seenHost: string): boolean {
-    return this.owner.enrp.some((own) => addresses.includes(addressesOf({ transport: transportOf(own, seenHost) })[0] ?? ''));
+    return this.owner.enrp.some((own) => addresses.includes(addressesOf(transportOf(own, seenHost))[0] ?? ''));
   }
 
   #present(link: EnrpLink, peer: Peer, { flags, checksum }: EnrpMessageOf<'ENRP_PRESENCE'>): void {
@@ -288,7 +288,7 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner,
   /** @returns false where it has our own identifier. */
   #learn(from: Peer, information: ServerInformation): boolean {
     const { serverId } = information;
-    const addresses = addressesOf(information);
+    const addresses = addressesOf(information.transport);
     if (serverId === this.identifier) {
       const { link } = from;
       if (link === undefined || this.#isOwn(addresses, link.localHost)) return true; // a former life of this one
@@ -470,5 +470,3 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner,
 const BEATS_PER_LIST = 5;
 /** Peers up to which each gets a heartbeat in every cycle. */
 const MANY_PEERS = 10;
-
-const addressesOf = ({ transport }: Pick<ServerInformation, 'transport'>): string[] => transport.addresses.map((host) => formatAddress(transport.transport, host, transport.port));

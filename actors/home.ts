@@ -5,7 +5,7 @@ import { poolUserMachine } from '../machines/pool-user.js';
 import { isOlder, type HomeFound } from '../machines/registration.js';
 import type { HuntReason, ServerHuntOrder } from '../machines/server-hunt.js';
 import type { Timers } from '../machines/timers.js';
-import { formatAddress, parseAddress } from '../transports/address.js';
+import { formatAddress, hostOf, parseAddress } from '../transports/address.js';
 import type { Listener } from '../transports/transport.js';
 import { asapFraming, poolHandleKey, type AsapMessage, type AsapMessageOf, type Generation } from '../wire/index.js';
 import { AnnouncedRegistrars, type MulticastOptions } from './announced-registrars.js';
@@ -424,12 +424,6 @@ const MAX_CALLERS = 64;
 const MAX_QUEUED = 4 * 1024 * 1024;
 /** Reports that wait for a home. */
 const MAX_REPORTS = 64;
-
-/** An IPv4 address as itself, also where a dual-stack socket dresses it up. */
-function hostOf(address: string): string {
-  const { host } = parseAddress(address, [schemeOf(address)]);
-  return host.startsWith('::ffff:') ? host.slice(7) : host;
-}
 
 const isEmpty = (values: Iterable<unknown>): boolean => {
   for (const _ of values) return false;

@@ -2,7 +2,7 @@ import type { TransportError } from '../errors.js';
 import { Handlespace, type Pool, type RegisteredElement } from '../handlespace/handlespace.js';
 import type { RemovalReason } from '../machines/keep-alive.js';
 import type { Timers } from '../machines/timers.js';
-import { parseAddress } from '../transports/address.js';
+import { hostOf, parseAddress } from '../transports/address.js';
 import type { LoopMonitor } from '../transports/loop-monitor.js';
 import { decodePoolElement, encodeAsap, poolHandleFromKey, poolHandleKey, poolHandleText, type AsapMessageOf, type Cause, type ControlTransport, type Generation, type PoolElement } from '../wire/index.js';
 import { inconsistency, invalidity } from './admission.js';
@@ -364,17 +364,16 @@ const isHeldByAnother = ({ association }: Watched, by: RegistrarAssociation): bo
 /** X-15: who comes from the same host with the same user transport is the same element, back over another association; nobody else could listen there.
  *  There is no better identity without TLS. */
 const isSameElement = ({ association, userTransport }: Watched, by: RegistrarAssociation, element: PoolElement): boolean =>
-  association !== undefined && hostOf(association) === hostOf(by.association) && userTransport !== undefined && isSameTransport(userTransport, element.userTransport);
+  association !== undefined && hostOf(association.peer) === hostOf(by.association.peer) && userTransport !== undefined && isSameTransport(userTransport, element.userTransport);
 
 const isSameTransport = (a: PoolElement['userTransport'], b: PoolElement['userTransport']): boolean => JSON.stringify(a) === JSON.stringify(b);
 
 /** It comes from one of the hosts that the element's transports name. */
 function isFrom({ userTransport, asapTransport }: PoolElement, association: Association): boolean {
   const named = [userTransport, asapTransport].flatMap((transport) => (transport !== undefined && 'addresses' in transport ? transport.addresses : []));
-  return named.includes(hostOf(association).replace(/^::ffff:(?=\d+\.)/i, ''));
+  return named.includes(hostOf(association.peer));
 }
 
-const hostOf = ({ peer }: Association): string => parseAddress(peer, [schemeOf(peer)]).host;
 const newest = (a: Generation | undefined, b: Generation | undefined): Generation | undefined => (a && b ? (a.generation > b.generation ? a : b) : (a ?? b));
 
 /** §3.1 rule 4: where the registration came from, for an element that does not say where it listens. */

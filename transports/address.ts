@@ -27,6 +27,12 @@ export function formatAddress(scheme: string, host: string, port: number): Trans
   return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
+/** The host of an address; an IPv4 address as itself, also where a dual-stack socket dresses it up. */
+export function hostOf(address: TransportAddress): string {
+  const { host } = parseAddress(address, [address.slice(0, Math.max(0, address.indexOf('://')))]);
+  return host.replace(/^::ffff:(?=\d+\.)/i, '');
+}
+
 const SHAPE = /^([a-z][a-z0-9+.-]*):\/\/(?:\[([^\]]{1,64})\]|([^\s:/?#@[\]]{1,253})):(\d{1,5})$/;
 const LABEL = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/i;
 const DIGITS_AND_DOTS = /^[\d.]+$/;
