@@ -117,12 +117,19 @@ export class Scope {
 export class LookUps {
   readonly failures: string[] = [];
   slowest = 0;
-  count = 0;
   #isOver = false;
   readonly #users: readonly Promise<void>[];
+  /** For each user: who waits until it has looked up once more. */
+  readonly #waiting: (() => void)[][];
 
   constructor(registrars: readonly string[], users: number, elements: number) {
-    this.#users = Array.from({ length: users }, (_, index) => this.#run([...registrars.slice(index % registrars.length), ...registrars.slice(0, index % registrars.length)], elements));
+    this.#waiting = Array.from({ length: users }, () => []);
+    this.#users = this.#waiting.map((waiting, index) => this.#run([...registrars.slice(index % registrars.length), ...registrars.slice(0, index % registrars.length)], elements, waiting));
+  }
+
+  /** Resolves when each user has looked up once more: the look-up began after this call, and is over. */
+  async round(): Promise<void> {
+    await Promise.all(this.#waiting.map((waiting) => new Promise<void>((resolve) => waiting.push(resolve))));
   }
 
   async stop(): Promise<void> {
@@ -130,14 +137,15 @@ export class LookUps {
     await Promise.all(this.#users);
   }
 
-  async #run(registrars: readonly string[], elements: number): Promise<void> {
+  async #run(registrars: readonly string[], elements: number, waiting: (() => void)[]): Promise<void> {
     const rsp = await initialize({ registrars });
     while (!this.#isOver) {
+      const waited = waiting.splice(0);
       const began = nodeClock.now();
       const found = await rsp.resolve(POOL, { refresh: true }).then((resolution) => resolution.elements.length, String);
       if (found !== elements) this.failures.push(`${found} after ${(nodeClock.now() - began).toFixed(0)} ms`);
       this.slowest = Math.max(this.slowest, nodeClock.now() - began);
-      this.count += 1;
+      for (const resolve of waited) resolve();
       await wait(POLL);
     }
     await rsp.close();
