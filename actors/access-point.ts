@@ -7,7 +7,7 @@ import { DataPlane } from './data-plane.js';
 import type { PoolElement, WaitOptions } from './element.js';
 import { nodeEnvironment, type ActorEnvironment } from './environment.js';
 import { Home, type AdoptionRule } from './home.js';
-import { checkAddress, checkHandle, checkOptions, invalid, isBoolean, isDelay, isLogger, isOneOf, isSignal, isString, isStringList, anything } from './options.js';
+import { checkAddress, checkElementHandle, checkHandle, checkOptions, invalid, isBoolean, isDelay, isLogger, isOneOf, isSignal, isString, isStringList, anything } from './options.js';
 import { Pools } from './pool.js';
 import { checkRegister, register, type AsapOptions, type RegisterOptions, type SessionHandler } from './register.js';
 import { describe, Servers, type ServerInfo } from './servers.js';
@@ -158,8 +158,7 @@ export class ServiceAccessPoint {
   /** Transport.Failure (RFC 5352 §6.9.2): the registrar asks the element whether it lives. @returns false where nothing was sent: the element was never given out here, or has been reported just now. */
   reportUnreachable(element: PoolElementHandle): boolean {
     this.#checkOpen();
-    const { handle, identifier } = element;
-    const key = checkHandle(handle);
+    const { key, identifier } = checkElementHandle(element);
     if (!this.#pools.elements(key).some((known) => known.identifier === identifier)) return false; // RFC 5352 §3.5: only what was used
     return this.#pools.reportUnreachable(key, identifier);
   }

@@ -54,6 +54,15 @@ export function checkHandle(handle: unknown): string {
 /** So that it fits into a message together with a pool element (RFC 5354 §4: a length of 16 bits). */
 const MAX_HANDLE = 65_000;
 
+/** A PE handle: a pool handle and a PE identifier, as a key of both. @throws UsageError INVALID_HANDLE. */
+export function checkElementHandle(element: unknown): { readonly key: string; readonly identifier: number } {
+  if (typeof element !== 'object' || element === null || !('identifier' in element)) throw new UsageError('INVALID_HANDLE', `a PE handle is { handle, identifier }, not ${shown(element)}`);
+  const { handle, identifier } = element as Partial<Record<'handle' | 'identifier', unknown>>;
+  const wanted = isU32(identifier);
+  if (wanted !== undefined || identifier === 0) throw new UsageError('INVALID_HANDLE', `a PE handle's identifier is a whole number from 1 to 0xffffffff, not ${shown(identifier)}`);
+  return { key: checkHandle(handle), identifier: identifier as number };
+}
+
 export const notYet = (feature: string): FeatureUnavailableError => new FeatureUnavailableError(feature, 'this release');
 
 function shown(value: unknown): string {

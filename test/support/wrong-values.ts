@@ -1,0 +1,23 @@
+/** What an option of each kind may not be: another type, out of range, or empty. `undefined` counts as not given and is not among them. */
+const other = { text: 'x', number: 7, nothing: null, yes: true, list: [], object: {}, run: () => undefined, symbol: Symbol('x'), big: 1n, notANumber: NaN } as const;
+const but = (...names: readonly (keyof typeof other)[]): unknown[] => Object.entries(other).filter(([name]) => !names.includes(name as keyof typeof other)).map(([, value]) => value);
+
+export const wrong = {
+  string: but('text'),
+  strings: [...but('list'), [7], ['x', null]],
+  stringsNotEmpty: [...but(), [7], ['x', null]],
+  boolean: but('yes'),
+  function: but('run'),
+  delay: [...but('number'), 0, -1, Infinity, -Infinity, 2 ** 31],
+  delayOrForever: [...but('number'), 0, -1, 999, -Infinity],
+  u32: [...but('number'), -1, 1.5, 2 ** 32, Infinity],
+  count: [...but('number'), 0, -1, 1.5, 2 ** 60],
+  fraction: [...but('number'), 7, -0.1, 1.1, Infinity],
+  signal: [...but(), new AbortController(), new Event('abort')],
+  logger: [...but(), { debug: other.run, info: other.run, warn: other.run }],
+  choice: [...but(), '', 'effectively_once', 'constructor', ['tcp']],
+  object: [...but('object'), { nonsense: 1 }],
+  objectOrBoolean: [...but('object', 'yes'), { nonsense: 1 }],
+  policy: [...but(), 'round-robin', { policy: 'best' }, { policy: 'toString' }, { policy: 7 }, { policy: 'weighted-random' }, { policy: 'least-used', load: -1 }, { policy: 'least-used', load: '1' }],
+  address: [...but(), '', 'localhost', 'tcp://', 'tcp://h', 'tcp://h:', 'tcp://h:65536', 'tcp://h:-1', 'tcp://h:1x', 'http://h:1', 'tcp://[::1', 'tcp://a b:1', 'tcp://:1', '://h:1'],
+} as const;
