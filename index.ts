@@ -1,5 +1,6 @@
 /** Reliable Server Pooling (RFC 5351 to 5356) for Node.js. */
-export { initialize, type InitializeOptions, type PoolElementHandle, type Resolution, type ResolveOptions, type ServerOptions, type ServiceAccessPoint } from './actors/access-point.js';
+export { initialize, type InitializeOptions, type Resolution, type ResolveOptions, type ServerOptions, type ServiceAccessPoint } from './actors/access-point.js';
+export type { AccessPointData, AccessPointEvents, AccessPointFailover, ErrorReport, PoolElementHandle } from './actors/access-point-events.js';
 export type { MulticastOptions } from './actors/announced-registrars.js';
 export type { RegistrarMulticastOptions } from './actors/announcements.js';
 export { createRegistrar, type Registrar, type RegistrarEvents, type RegistrarOptions } from './actors/registrar.js';

@@ -2,9 +2,11 @@ import type { Logger, Milliseconds } from '../environment.js';
 import { NoRegistrarError, UnknownPoolHandleError, UsageError } from '../errors.js';
 import { resolveTimers, type TimerOptions, type Timers } from '../machines/timers.js';
 import { poolHandleText, type PoolElement as PoolElementParameter } from '../wire/index.js';
+import type { AccessPointEvents, PoolElementHandle } from './access-point-events.js';
 import { resolveHuntMulticast, type MulticastOptions } from './announced-registrars.js';
 import { DataPlane } from './data-plane.js';
 import type { PoolElement, WaitOptions } from './element.js';
+import { Emitter, type Unsubscribe } from './emitter.js';
 import { nodeEnvironment, type ActorEnvironment } from './environment.js';
 import { Home, type AdoptionRule } from './home.js';
 import { checkAddress, checkElementHandle, checkHandle, checkOptions, invalid, isBoolean, isDelay, isLogger, isOneOf, isSignal, isString, isStringList, anything } from './options.js';
@@ -33,10 +35,6 @@ export interface InitializeOptions {
   readonly environment?: ActorEnvironment;
 }
 
-export interface PoolElementHandle {
-  readonly handle: string | Uint8Array;
-  readonly identifier: number;
-}
 /** What is known of a pool. */
 export interface Resolution {
   /** In the registrar's order. */
@@ -70,6 +68,7 @@ export class ServiceAccessPoint {
   readonly #home: Home;
   readonly #plane: DataPlane;
   readonly #servers: Servers;
+  readonly #events: Emitter<AccessPointEvents>;
   readonly #elements = new Set<PoolElement>();
   /** Handle and identifier of those that are being registered. */
   readonly #registering = new Set<string>();
@@ -84,6 +83,7 @@ export class ServiceAccessPoint {
     if (registrars.length === 0 && multicast === undefined) throw invalid('initialize needs registrars, or multicast');
     for (const address of [...registrars, ...Object.values(asap as Record<string, string>)]) checkAddress(environment, address);
     this.#environment = logger === undefined ? environment : { ...environment, logger };
+    this.#events = new Emitter(this.#environment.logger);
     this.#timers = resolveTimers(timers);
     this.#timeout = timeout;
     this.#asap = asap;
@@ -100,6 +100,10 @@ export class ServiceAccessPoint {
   get actor(): Home['actor'] { return this.#home.actor; }
   /** Those registered or on their way to it. */
   get elements(): ReadonlySet<PoolElement> { return this.#elements; }
+
+  on<E extends keyof AccessPointEvents>(event: E, listener: AccessPointEvents[E]): Unsubscribe {
+    return this.#events.on(event, listener);
+  }
 
   /** REGISTER (draft §4.2): makes this process an element of the pool. Resolves when a registrar has accepted it; from then on it is kept registered. */
   async register(handle: string | Uint8Array, options: RegisterOptions, onSession?: SessionHandler): Promise<PoolElement> {
