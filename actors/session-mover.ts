@@ -28,6 +28,8 @@ export interface MoverOwner extends LinkSession, Port {
   readonly half: UserHalf;
   readonly hasCallback: boolean;
   runCallback(from: number, to: number): Promise<void>;
+  /** It has not settled in time. */
+  callbackOverdue(): void;
   /** A pool element has accepted: the first one, or the next. */
   moved(info: FailoverInfo | undefined): void;
   /** The chart has failed. */
@@ -95,10 +97,9 @@ export class SessionMover {
     this.#cause = reason;
     this.#wasFlowing = this.isFlowing;
     this.#isOurFault = this.#hasSlept();
-    if (this.isFlowing) {
-      this.#failedAt ??= this.#now();
-      this.#poison.countFailover(this.#owner.half.window.firstInHandling()?.id);
-    }
+    const suspect = this.#suspect();
+    if (this.isFlowing) this.#failedAt ??= this.#now();
+    if (this.isFlowing || suspect !== undefined) this.#poison.countFailover(suspect);
     this.leave();
   }
 
@@ -127,7 +128,19 @@ export class SessionMover {
   }
 
   /** The handler of message `id` threw; 0: a snapshot, or the handler of a callback's message. @returns whether it may be tried elsewhere. */
-  countThrow(id: number): boolean { return this.#poison.countThrow(id === 0 ? -1 - this.#owner.half.window.coveredId : id); } // once without progress
+  countThrow(id: number): boolean { return this.#poison.countThrow(id === 0 ? this.#noMessage : id); } // once without progress
+
+  /** What kills pool elements is what the failover callback sends. */
+  get suspectsCallback(): boolean { return (this.#poison.suspect ?? 0) < 0; }
+
+  /** What is being handled: a message, or what the callback sent as long as nothing has come of it. */
+  #suspect(): number | undefined {
+    const { half } = this.#owner;
+    if (half.hasFruitlessRecovery) return this.#noMessage;
+    return this.isFlowing ? half.window.firstInHandling()?.id : undefined;
+  }
+
+  get #noMessage(): number { return -1 - this.#owner.half.window.coveredId; }
 
   /** Takes the session off its link; a pool element that is there is told. */
   leave(reason = 'moved'): void {
@@ -183,6 +196,7 @@ export class SessionMover {
       case 'order.report': return this.#report();
       case 'order.detach': return this.leave();
       case 'order.callback': return void this.#callback();
+      case 'order.callbackOverdue': return this.#owner.callbackOverdue();
       case 'order.resend': return this.#resend();
       case 'order.flush': return this.#owner.pump();
       case 'order.fail': return this.#owner.failed(order.error);

@@ -233,13 +233,19 @@ export class UserSession implements MoverOwner, SenderOwner, Port, UserHalfOwner
 
   get hasCallback(): boolean { return this.#options.onFailover !== undefined; }
 
+  /** Draft §4.5.2. What it leaves waiting is handed out before the replay. One that fails costs nobody the session. */
   async runCallback(from: number, to: number): Promise<void> {
-    const { epoch } = this;
+    const recovery = new Recovery(this, this.half);
     try {
-      await this.#options.onFailover?.(new Recovery(this, this.half, () => this.epoch === epoch), { from, to, pending: Recovery.pending(this.half) });
+      await this.#options.onFailover?.(recovery, { from, to, pending: recovery.pending() });
+      await recovery.handedOut();
     } catch (error) {
-      this.complain(new SessionError('SESSION_FAILED', 'the failover callback failed', { cause: error }), {});
+      if (recovery.isCurrent) this.complain(new SessionError('CALLBACK_FAILED', 'the failover callback failed; the session goes on without it', { cause: error }), {});
     }
+  }
+
+  callbackOverdue(): void {
+    this.complain(new SessionError('CALLBACK_OVERDUE', `the failover callback has not settled within ${this.#plane.timers.callbackTimeout} ms; the session goes on without it`), {});
   }
 
   failed(error: unknown): void { this.#over(this.#final(error)); }
@@ -302,8 +308,9 @@ export class UserSession implements MoverOwner, SenderOwner, Port, UserHalfOwner
   }
 
   #poisoned(reason: TransportError): void {
-    const entry = this.half.window.firstInHandling();
-    const error = new SessionError('POISONED_MESSAGE', 'pool elements died three times while they handled the same message', { cause: reason, outcome: 'unknown' });
+    const entry = this.#mover.suspectsCallback ? undefined : this.half.window.firstInHandling();
+    const what = this.#mover.suspectsCallback ? 'what the failover callback sends' : 'the same message';
+    const error = new SessionError('POISONED_MESSAGE', `pool elements died three times while they handled ${what}`, { cause: reason, outcome: 'unknown' });
     if (entry) this.complain(error, { undelivered: entry.payload });
     this.#giveUp(error);
   }

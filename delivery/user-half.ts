@@ -1,9 +1,11 @@
 import { closeCodes, encodeFrame, mapping, offsets, readU32 } from '../wire/mapping.js';
 import { DEFAULT_CREDIT, ReceiveCredit, SendCredit } from './credit.js';
+import { SessionError } from '../errors.js';
 import { HeldOutputs, Output } from './held.js';
 import { deliveryModes, type DeliveryMode } from './modes.js';
 import { writeData, writeFrame, writeWord, type Port } from './port.js';
 import { Reassembly } from './reassembly.js';
+import { RecoveryQueue } from './recovery-queue.js';
 import { isAfter } from './serial.js';
 import { Window, type Kept, type WindowLimits } from './window.js';
 
@@ -49,7 +51,10 @@ export class UserHalf {
   /** Outputs received in this epoch. */
   #outputs = 0;
   #unprompted = 0;
+  /** Callback messages handed out in this epoch, and those of them that are handled. */
   #recoveryId = 0;
+  #recoveryDone = 0;
+  readonly #recoveries = new RecoveryQueue();
   /** The message that the last cookie named; messages that need no cookie may be covered behind it. */
   #named: number | undefined;
   /** A cookie that names an output which has not come (it cannot happen on an ordered link). */
@@ -64,6 +69,11 @@ export class UserHalf {
   }
 
   get isStateful(): boolean { return this.#stateful; }
+  get isFlowing(): boolean { return this.#flowing; }
+  /** At a pool element that has accepted, before the replay: the failover callback's time. */
+  get isRecovering(): boolean { return this.#port !== undefined && !this.#flowing; }
+  /** A callback message has been handed out, and nothing has come of it or of the replay yet. */
+  get hasFruitlessRecovery(): boolean { return this.#port !== undefined && this.#recoveryId > this.#recoveryDone && this.#outputs === 0; }
   get isSettled(): boolean { return this.window.isEmpty && this.#held.isEmpty; }
 
   // ---- opening, at each attempt (D-13, D-14)
@@ -73,7 +83,7 @@ export class UserHalf {
     this.epoch++;
     this.#port = port;
     this.#session = session;
-    this.#outputs = this.#unprompted = this.#recoveryId = 0;
+    this.#outputs = this.#unprompted = this.#recoveryId = this.#recoveryDone = 0;
     this.#receiveCredit.reset();
     writeFrame(port, encodeFrame({
       type: 'OPEN', session, echo: this.cookie !== undefined, epoch: this.epoch, credit: this.#receiveCredit.total,
@@ -87,16 +97,16 @@ export class UserHalf {
     this.#sendCredit.reset(acceptance.credit);
   }
 
-  /** A message of the failover callback: outside of the sequence, before the replay (D-15). @returns false where the pool element has granted no more. */
-  sendRecovery(payload: Buffer, ppid: number): boolean {
-    if (!this.#port || !this.#sendCredit.covers(payload.length)) return false;
-    this.#sendCredit.take(payload.length);
-    writeData(this.#port, this.#session, recovery, ppid, ++this.#recoveryId, payload);
-    return true;
+  /** A message of the failover callback: outside of the sequence, before the replay (D-15). Resolves when it is handed out. */
+  sendRecovery(payload: Buffer, ppid: number): Promise<void> {
+    const handedOut = this.#recoveries.put(payload, ppid);
+    this.pump();
+    return handedOut;
   }
 
   /** The replay, in order, then what waits; from now on messages are sent as they come. */
   resume(): void {
+    if (!this.#recoveries.isEmpty) this.#recoveries.clear(new SessionError('CALLBACK_OVERDUE', 'the failover callback has taken too long; the replay has begun', { outcome: 'not-taken' }));
     this.#flowing = true;
     this.window.rewind();
     this.pump();
@@ -109,6 +119,7 @@ export class UserHalf {
     this.#early = undefined;
     this.#held.clear();
     this.#partial.clear();
+    this.#recoveries.clear(left());
     for (const entry of this.window.kept()) {
       if (!entry.sent || entry.mode !== 'at-most-once') continue;
       this.window.cover(entry);
@@ -134,7 +145,8 @@ export class UserHalf {
   /** Transmits what may go: after a grant, a drained link, a replay. */
   pump(): void {
     const port = this.#port;
-    if (!port || !this.#flowing) return;
+    if (!port) return;
+    if (!this.#flowing) return this.#recoveries.pump((payload, ppid) => this.#transmitRecovery(port, payload, ppid));
     for (let entry = this.window.peek(); entry; entry = this.window.peek()) {
       if (port.congested || !this.#sendCredit.covers(entry.payload.length)) return;
       this.#transmit(port, entry);
@@ -148,6 +160,13 @@ export class UserHalf {
     if (entry.mode === 'at-most-once') entry.settle?.resolve();
     const flags = (entry.mode === 'at-most-once' ? atMostOnce : 0) | (entry.ackWanted ? ackWanted : 0);
     writeData(port, this.#session, flags, entry.ppid, entry.id, entry.payload);
+  }
+
+  #transmitRecovery(port: Port, payload: Buffer, ppid: number): boolean {
+    if (port.congested || !this.#sendCredit.covers(payload.length)) return false;
+    this.#sendCredit.take(payload.length);
+    writeData(port, this.#session, recovery, ppid, ++this.#recoveryId, payload);
+    return true;
   }
 
   // ---- what comes: `bytes[start, end)` is a frame of this session and epoch
@@ -244,6 +263,7 @@ export class UserHalf {
   }
 
   #releaseRecovery(id: number): void {
+    this.#recoveryDone = id;
     this.#held.release((output) => output.recovery && output.request === id, this.#give);
     this.owner.moved();
   }
@@ -288,3 +308,4 @@ export class UserHalf {
 }
 
 const nothing = (): void => undefined;
+const left = (): SessionError => new SessionError('MESSAGE_LOST', 'the session has left the pool element; its callback runs again at the next', { outcome: 'not-taken' });

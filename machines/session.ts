@@ -13,6 +13,7 @@ export const sessionMachine = setup({
     report: emit({ type: 'order.report' }),
     detach: emit({ type: 'order.detach' }),
     callback: emit({ type: 'order.callback' }),
+    reportCallback: emit({ type: 'order.callbackOverdue' }),
     resend: emit({ type: 'order.resend' }),
     flush: emit({ type: 'order.flush' }),
     fail: emit((_, { error }: { error: unknown }) => ({ type: 'order.fail' as const, error })), // the whole event may come: its type must not win
@@ -111,7 +112,7 @@ export const sessionMachine = setup({
         },
         callback: { // draft §4.5.2: after the cookie echo, before anything is resent
           entry: 'callback',
-          after: { callback: '#session.resending' },
+          after: { callback: { target: '#session.resending', actions: 'reportCallback' } },
           on: {
             'callback.done': '#session.resending',
             'session.refused': { target: 'selecting', actions: [{ type: 'rememberCause', params: ({ event }) => event }, 'detach'] },
@@ -192,5 +193,5 @@ export type SessionEvent =
 /** What the chart asks of the session that owns it. */
 export type SessionOrder =
   | { type: 'order.resolve' } | { type: 'order.select' } | { type: 'order.connect' } | { type: 'order.open' } | { type: 'order.report' }
-  | { type: 'order.detach' } | { type: 'order.callback' } | { type: 'order.resend' } | { type: 'order.flush' }
+  | { type: 'order.detach' } | { type: 'order.callback' } | { type: 'order.callbackOverdue' } | { type: 'order.resend' } | { type: 'order.flush' }
   | { type: 'order.fail'; error: unknown };

@@ -99,7 +99,7 @@ describe('a session fails over (RFC 5352 §3.8, draft §4.5)', () => {
     expect(pu.send({ type: 'callback.done' })).toEqual(['cancel callback', 'emit order.resend']);
     const other = established({ hasCallback: true });
     for (const type of ['link.down', 'selected', 'link.up', 'session.accepted'] as const) other.send({ type, error } as never);
-    expect(other.expire('callback')).toEqual(['emit order.resend']);
+    expect(other.expire('callback')).toEqual(['emit order.callbackOverdue', 'emit order.resend']);
   });
 
   it('D-16: the next one dies too, at any step', () => {

@@ -493,53 +493,6 @@ describe('unprompted messages (D-12)', () => {
   });
 });
 
-describe('the failover callback (D-15)', () => {
-  it('runs after the cookie echo and before anything is resent; what it sends stands outside of the sequence', async () => {
-    const log: string[] = [];
-    const { world, user, elements } = await poolOf([recorder('pe1', log), recorder('pe2', log)]);
-    const calls: unknown[] = [];
-    const session = await user.connect({ onFailover: (recovery, { from, to, pending }) => {
-      calls.push({ from, to, pending: pending.map(({ data, wasSent }) => `${data.toString()} ${wasSent}`) });
-      void recovery.send('!');
-    } });
-    const seen = new Seen(session);
-    void session.send('a');
-    await world.advance(10);
-    world.network.hold('pe1', 'pu');
-    void session.send('b');
-    await world.advance(10);
-    log.length = 0;
-    elements[0]!.host.process.crash({ peersSee: 'nothing' });
-    await world.settled(session.flush());
-    expect(calls).toEqual([{ from: 1, to: 2, pending: ['b true'] }]);
-    expect(log).toEqual(['pe2 restores a', 'pe2 handles callback !', 'pe2 handles b']);
-    expect(seen.data).toEqual(['a', 'a!', 'a!b']);
-  });
-
-  it('may discard what it makes superfluous', async () => {
-    const log: string[] = [];
-    const { world, user, elements } = await poolOf([recorder('pe1', log), recorder('pe2', log)]);
-    const session = await user.connect({ onFailover: (_, { pending }) => { for (const message of pending) message.discard(); } });
-    elements[0]!.host.process.freeze();
-    void session.send('old');
-    await world.advance(1_000);
-    void session.send('new');
-    await world.settled(session.flush());
-    expect(log).toEqual(['pe2 handles new']);
-  });
-
-  it('one that throws is reported, and the session goes on', async () => {
-    const { world, user, elements } = await poolOf([echo, echo]);
-    const session = await user.connect({ onFailover: () => { throw new Error('no'); } });
-    const seen = new Seen(session);
-    elements[0]!.host.process.crash();
-    void session.send('a');
-    await world.settled(session.flush());
-    expect(seen.data).toEqual(['A']);
-    expect(seen.events).toEqual(['error SESSION_FAILED', 'failover 1 > 2 epoch 2 resent 1']);
-  });
-});
-
 describe('leaving (D-27)', () => {
   it('drain: sessions move with their state, nothing is lost, nobody is reported', async () => {
     const log: string[] = [];

@@ -142,7 +142,7 @@ export class SessionPair implements UserHalfOwner {
 
   #accepted(frame: Frame<'ACCEPT'>): void {
     this.user.accepted({ stateful: frame.stateful === true, streaming: frame.streaming === true, credit: frame.credit });
-    if (this.#session > 1) this.recovery?.((data) => { this.user.sendRecovery(Buffer.from(data), 0); });
+    if (this.#session > 1) this.recovery?.((data) => { this.user.sendRecovery(Buffer.from(data), 0).catch(() => undefined); });
     this.user.resume();
   }
 
