@@ -20,6 +20,10 @@ export interface PoolView {
   isStale(key: string): boolean;
   /** ASAP_ENDPOINT_UNREACHABLE, RFC 5352 §3.5: once for each event, and the element is not picked for a while. @returns false where it was reported just now. */
   reportUnreachable(key: string, peIdentifier: number): boolean;
+  /** A session goes there: load that its element has not told yet. */
+  place(key: string, peIdentifier: number): void;
+  /** It has accepted a session: no suspicion is left. */
+  vouch(key: string, peIdentifier: number): void;
 }
 
 /** The handle cache with a resolution chart for each handle. */
@@ -67,6 +71,9 @@ export class Pools implements PoolView, HomePools {
     this.#home().report({ type: 'ASAP_ENDPOINT_UNREACHABLE', poolHandle: poolHandleFromKey(key), peIdentifier });
     return true;
   }
+
+  place(key: string, peIdentifier: number): void { this.#cache.place(key, peIdentifier); }
+  vouch(key: string, peIdentifier: number): void { this.#cache.vouch(key, peIdentifier); }
 
   /** All that is cached, in the registrar's order. */
   elements(key: string): readonly PoolElement[] {

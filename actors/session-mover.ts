@@ -218,6 +218,7 @@ export class SessionMover {
       if (!element || this.#avoid.has(element.identifier)) return false;
       if (element.userTransport.transport === 'tcp' && element.capabilities !== undefined) {
         this.element = element;
+        this.#plane.pools.place(this.#key, element.identifier);
         return true;
       }
       this.#avoid.add(element.identifier);
@@ -273,6 +274,7 @@ export class SessionMover {
     const { half } = this.#owner;
     this.#avoid.clear();
     this.#previous = this.element;
+    if (this.element) this.#plane.pools.vouch(this.#key, this.element.identifier);
     const resent = from ? half.window.kept().filter(({ sent }) => sent).length : 0;
     this.isFlowing = true;
     half.resume();

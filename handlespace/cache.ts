@@ -15,6 +15,8 @@ export interface Resolved {
   readonly policy?: Policy | undefined;
   readonly elements: readonly PoolElement[];
   readonly now: Milliseconds;
+  /** Nobody had asked (flag A): many are told the same, so its first is nobody's choice. Default false. */
+  readonly isUpdate?: boolean;
 }
 
 /** What a pool user knows of pools, RFC 5352 §3.3 C1 to C4. A pick goes by the pool's policy and each element's own values (X-25). */
@@ -28,16 +30,17 @@ export class HandleCache {
 
   get size(): number { return this.#pools.size; }
 
-  /** Replaces what was known. Elements that were suspected stay so, unless they registered anew. */
-  put(handleKey: string, { policy, elements, now }: Resolved): void {
-    const known = this.#pools.get(handleKey);
+  /** Replaces what was known. Elements that were suspected stay so, unless they registered anew; the first one is picked next. */
+  put(handleKey: string, resolved: Resolved): void {
+    const pool = this.#pools.get(handleKey) ?? new CachedPool(this.#options.random);
+    pool.learn(resolved.policy?.policy ?? 'round-robin', resolved);
     this.#pools.delete(handleKey);
-    this.#pools.set(handleKey, new CachedPool(policy?.policy ?? 'round-robin', elements, now, this.#options.random, known));
+    this.#pools.set(handleKey, pool);
     const { maxPools = 10_000 } = this.#options;
     if (this.#pools.size > maxPools) this.#pools.delete(this.#pools.keys().next().value as string);
   }
 
-  /** The next one by policy. Those in `avoid`, and suspects, only where nothing else is left. Undefined when nothing is cached. */
+  /** The next one by policy. Suspects only where nothing else is left (the least bad first), those in `avoid` only where no suspects are either. Undefined when nothing is cached. */
   pick(handleKey: string, now: Milliseconds, avoid?: ReadonlySet<number>): PoolElement | undefined {
     return this.#pools.get(handleKey)?.pick(now, avoid);
   }
@@ -79,70 +82,160 @@ export class HandleCache {
   suspect(handleKey: string, peIdentifier: number, until: Milliseconds): void {
     this.#pools.get(handleKey)?.suspect(peIdentifier, until);
   }
+
+  /** It has answered: no suspicion is left. */
+  vouch(handleKey: string, peIdentifier: number): void {
+    this.#pools.get(handleKey)?.vouch(peIdentifier);
+  }
+
+  /** A session of ours goes there: it counts as load, where the policy goes by load, until the element registers again. */
+  place(handleKey: string, peIdentifier: number): void {
+    this.#pools.get(handleKey)?.place(peIdentifier);
+  }
 }
 
 class CachedElement extends Candidate {
-  constructor(readonly element: PoolElement) { super(); }
+  constructor(public element: PoolElement) { super(); }
   get policy(): Policy { return this.element.policy; }
 }
 
+/** Its selection outlives the answers: what was picked since an element told its load, and whose turn it is, goes on. */
 class CachedPool {
   readonly #byIdentifier = new Map<number, CachedElement>();
-  readonly #selection: Selection<CachedElement>;
-  readonly #suspects = new Map<number, Milliseconds>();
-  since: Milliseconds;
+  readonly #suspects = new Map<number, Suspicion>();
+  readonly #random: Random;
+  #policy: Policy['policy'] | undefined;
+  #selection!: Selection<CachedElement>;
+  #list: readonly PoolElement[] = [];
+  /** The registrar's choice: picked before ours. It knows of other users' picks, and of turns that began before ours (X-25). */
+  #first: CachedElement | undefined;
+  since: Milliseconds = 0;
 
-  constructor(policy: Policy['policy'], elements: readonly PoolElement[], now: Milliseconds, random: Random, known: CachedPool | undefined) {
+  constructor(random: Random) {
+    this.#random = random;
+  }
+
+  /** What a registrar says now; of two elements with one identifier the first counts. */
+  learn(policy: Policy['policy'], { elements, isUpdate = false, now }: Resolved): void {
     this.since = now;
-    this.#selection = createSelection(policy, random);
+    if (policy !== this.#policy) this.#selectBy(policy);
+    const gone = new Set(this.#byIdentifier.keys());
+    const list = new Map<number, PoolElement>();
     for (const element of elements) {
-      if (this.#byIdentifier.has(element.identifier)) continue;
-      const cached = new CachedElement(element);
-      this.#byIdentifier.set(element.identifier, cached);
-      this.#selection.add(cached);
-      known?.handOver(element, this.#suspects);
+      if (list.has(element.identifier)) continue;
+      list.set(element.identifier, element);
+      gone.delete(element.identifier);
+      this.#learnElement(element);
     }
+    for (const identifier of gone) this.#drop(identifier);
+    this.#list = [...list.values()];
+    if (!isUpdate) this.#first = this.#byIdentifier.get(elements[0]?.identifier ?? 0);
   }
 
   pick(now: Milliseconds, avoid: ReadonlySet<number> | undefined): PoolElement | undefined {
-    if ((avoid === undefined || avoid.size === 0) && this.#suspects.size === 0) return this.#selection.pick()?.element;
-    return (this.#selection.pick(({ element: { identifier } }) => avoid?.has(identifier) === true || this.#isSuspect(identifier, now))
-      ?? this.#selection.pick())?.element;
+    const first = this.#first;
+    this.#first = undefined;
+    if ((avoid === undefined || avoid.size === 0) && this.#suspects.size === 0) return this.#led(first) ?? this.#selection.pick()?.element;
+    const isBad = ({ element: { identifier } }: CachedElement): boolean => avoid?.has(identifier) === true || this.#isSuspect(identifier, now);
+    return this.#led(first !== undefined && !isBad(first) ? first : undefined) ?? this.#selection.pick(isBad)?.element ?? this.#take(this.#leastBad(avoid)) ?? this.#selection.pick()?.element;
   }
 
   elements(): readonly PoolElement[] {
-    return Array.from(this.#byIdentifier.values(), ({ element }) => element);
+    return this.#list;
   }
 
   /** @returns how many are left. */
   remove(peIdentifier: number): number {
-    const cached = this.#byIdentifier.get(peIdentifier);
-    if (cached !== undefined) {
-      this.#byIdentifier.delete(peIdentifier);
-      this.#suspects.delete(peIdentifier);
-      this.#selection.remove(cached);
-    }
+    this.#drop(peIdentifier);
+    this.#list = this.#list.filter(({ identifier }) => identifier !== peIdentifier);
     return this.#byIdentifier.size;
   }
 
   suspect(peIdentifier: number, until: Milliseconds): void {
-    if (this.#byIdentifier.has(peIdentifier)) this.#suspects.set(peIdentifier, until);
+    if (this.#byIdentifier.has(peIdentifier)) this.#suspects.set(peIdentifier, { until, tries: this.#suspects.get(peIdentifier)?.tries ?? 0 });
   }
 
-  /** A suspicion goes with the registration it was about. */
-  handOver(element: PoolElement, suspects: Map<number, Milliseconds>): void {
-    const until = this.#suspects.get(element.identifier);
-    const known = this.#byIdentifier.get(element.identifier)?.element;
-    if (until !== undefined && known !== undefined && sameRegistration(known, element)) suspects.set(element.identifier, until);
+  vouch(peIdentifier: number): void {
+    this.#suspects.delete(peIdentifier);
+  }
+
+  place(peIdentifier: number): void {
+    const cached = this.#byIdentifier.get(peIdentifier);
+    if (cached !== undefined) this.#selection.place(cached);
+  }
+
+  #selectBy(policy: Policy['policy']): void {
+    const all = [...this.#byIdentifier.values()];
+    for (const cached of all) this.#selection.remove(cached);
+    this.#policy = policy;
+    this.#selection = createSelection(policy, this.#random);
+    for (const cached of all) this.#selection.add(cached);
+  }
+
+  /** A suspicion goes with the registration it was about, and so do the picks that were counted. */
+  #learnElement(element: PoolElement): void {
+    const cached = this.#byIdentifier.get(element.identifier);
+    if (cached === undefined) return this.#add(new CachedElement(element));
+    const known = cached.element;
+    cached.element = element;
+    const isAnew = !sameRegistration(known, element);
+    if (isAnew) this.#suspects.delete(element.identifier);
+    if (isAnew || !samePolicy(known.policy, element.policy)) this.#selection.update(cached);
+  }
+
+  #add(cached: CachedElement): void {
+    this.#byIdentifier.set(cached.element.identifier, cached);
+    this.#selection.add(cached);
+  }
+
+  #drop(peIdentifier: number): void {
+    const cached = this.#byIdentifier.get(peIdentifier);
+    if (cached === undefined) return;
+    this.#byIdentifier.delete(peIdentifier);
+    this.#suspects.delete(peIdentifier);
+    this.#selection.remove(cached);
+    if (this.#first === cached) this.#first = undefined;
+  }
+
+  #led(first: CachedElement | undefined): PoolElement | undefined {
+    return first !== undefined && this.#selection.mayTake(first) ? this.#take(first) : undefined;
+  }
+
+  #take(cached: CachedElement | undefined): PoolElement | undefined {
+    if (cached !== undefined) this.#selection.take(cached);
+    return cached?.element;
   }
 
   #isSuspect(peIdentifier: number, now: Milliseconds): boolean {
-    const until = this.#suspects.get(peIdentifier);
-    if (until === undefined) return false;
-    if (now < until) return true;
+    const suspicion = this.#suspects.get(peIdentifier);
+    if (suspicion === undefined) return false;
+    if (now < suspicion.until) return true;
     this.#suspects.delete(peIdentifier);
     return false;
   }
+
+  /** Of the suspects the one tried least since, then the one whose suspicion ends first: all are tried, and not one by all. */
+  #leastBad(avoid: ReadonlySet<number> | undefined): CachedElement | undefined {
+    let best: { readonly identifier: number; readonly suspicion: Suspicion } | undefined;
+    for (const [identifier, suspicion] of this.#suspects) {
+      if (avoid?.has(identifier) === true) continue;
+      if (best === undefined || suspicion.tries < best.suspicion.tries || (suspicion.tries === best.suspicion.tries && suspicion.until < best.suspicion.until)) best = { identifier, suspicion };
+    }
+    if (best === undefined) return undefined;
+    best.suspicion.tries++;
+    return this.#byIdentifier.get(best.identifier);
+  }
+}
+
+interface Suspicion {
+  readonly until: Milliseconds;
+  /** How often it was picked all the same. */
+  tries: number;
+}
+
+/** Policies are flat: numbers, and the bytes of one that nobody knows. */
+function samePolicy(a: Policy, b: Policy): boolean {
+  return a === b || Object.entries(a).every(([name, value]) => value instanceof Uint8Array || value === (b as unknown as Readonly<Record<string, unknown>>)[name]);
 }
 
 const sameRegistration = ({ generation: a }: PoolElement, { generation: b }: PoolElement): boolean =>

@@ -31,6 +31,15 @@ export abstract class CircularSelection<C extends Candidate> implements Selectio
     return serving.size === 0 ? this.#resting.turn(skip) : this.select(skip);
   }
 
+  mayTake(candidate: C): boolean { return candidate.ring === this.serving || this.serving.size === 0; }
+
+  take(candidate: C): void {
+    if (candidate.ring === this.serving) this.taken(candidate);
+    else this.#resting.startAfter(candidate);
+  }
+
+  place(): void {} // nobody of these draws a crowd: they take turns, or chances
+
   list(first: C, max: number): C[] {
     const list: C[] = [];
     first.ring?.listFrom(first, list, max);
@@ -67,6 +76,8 @@ export abstract class CircularSelection<C extends Candidate> implements Selectio
   protected abstract capacity(candidate: C): number;
   /** One of `serving`. */
   protected abstract select(skip: Skip<C> | undefined): C | undefined;
+  /** One of `serving` was chosen elsewhere. */
+  protected taken(_candidate: C): void {}
   protected enter(_candidate: C): void {}
   protected leave(_candidate: C): void {}
   protected reweigh(_candidate: C): void {}

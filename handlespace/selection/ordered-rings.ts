@@ -38,6 +38,8 @@ export class OrderedRings<C extends Candidate> {
     return picked;
   }
 
+  isLeast(candidate: C): boolean { return candidate.ring === this.#first()?.ring; }
+
   /** `first` and those equal to it, from there on round; then the others in order. */
   list(first: C, max: number): C[] {
     const list: C[] = [];

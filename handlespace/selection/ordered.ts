@@ -6,6 +6,8 @@ import type { Candidate, Selection, Skip } from './selection.js';
 export interface Order {
   base(policy: Policy): number;
   step?(policy: Policy): number;
+  /** What a session of the user's own adds, where there is no step: all of its sessions would go to the one least loaded until it says what they made of it. */
+  session?(policy: Policy): number;
 }
 
 /** Priority, least used and its relatives. */
@@ -37,11 +39,29 @@ export class OrderedSelection<C extends Candidate> implements Selection<C> {
 
   pick(skip?: Skip<C>): C | undefined {
     const candidate = this.#rings.turn(skip);
-    if (candidate === undefined || candidate.step === 0) return candidate;
+    if (candidate !== undefined && candidate.step !== 0) this.#count(candidate);
+    return candidate;
+  }
+
+  /** Priority and load are told by the element itself, picks by others are not. */
+  mayTake(candidate: C): boolean { return candidate.step !== 0 || this.#rings.isLeast(candidate); }
+
+  take(candidate: C): void {
+    candidate.ring?.startAfter(candidate);
+    if (candidate.step !== 0) this.#count(candidate);
+  }
+
+  place(candidate: C): void {
+    if (candidate.step !== 0) return; // counted when it was picked
+    const before = keyOf(candidate);
+    candidate.placed += this.#order.session?.(candidate.policy) ?? 0;
+    this.#move(candidate, before);
+  }
+
+  #count(candidate: C): void {
     const before = keyOf(candidate);
     candidate.uses++;
     this.#move(candidate, before);
-    return candidate;
   }
 
   list(first: C, max: number): C[] {
@@ -51,7 +71,7 @@ export class OrderedSelection<C extends Candidate> implements Selection<C> {
   #read(candidate: C): void {
     candidate.base = this.#order.base(candidate.policy);
     candidate.step = this.#order.step?.(candidate.policy) ?? 0;
-    candidate.uses = 0;
+    candidate.uses = candidate.placed = 0;
   }
 
   #move(candidate: C, before: number): void {
@@ -62,4 +82,4 @@ export class OrderedSelection<C extends Candidate> implements Selection<C> {
   }
 }
 
-const keyOf = (candidate: Candidate): number => candidate.base + candidate.uses * candidate.step;
+const keyOf = (candidate: Candidate): number => candidate.base + candidate.uses * candidate.step + candidate.placed;

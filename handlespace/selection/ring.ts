@@ -46,6 +46,11 @@ export class Ring<C extends Candidate> {
     return candidate;
   }
 
+  /** As if `candidate` had been its turn. */
+  startAfter(candidate: C): void {
+    this.head = candidate.next as C;
+  }
+
   /** Appends to `list`, from `first` once round, until it has `max`. */
   listFrom(first: C, list: C[], max: number): void {
     let candidate = first;

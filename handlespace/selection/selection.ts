@@ -15,6 +15,8 @@ export abstract class Candidate {
   /** What each use adds. */
   step = 0;
   uses = 0;
+  /** Load that the user's own sessions have put there since it last told its own. */
+  placed = 0;
   /** Index in the array, sum tree or heap that holds it. */
   slot = -1;
   heap: Heap<Candidate> | undefined;
@@ -40,6 +42,12 @@ export interface Selection<C extends Candidate> {
   update(candidate: C): void;
   /** The one to put first; this use alone is counted (X-27). Undefined when none is left that is not skipped. */
   pick(skip?: Skip<C>): C | undefined;
+  /** Whether nothing that is known here speaks against a choice made elsewhere: by a registrar, with a list that begins with it. */
+  mayTake(candidate: C): boolean;
+  /** A pick of just this one. */
+  take(candidate: C): void;
+  /** A session of ours goes there, and the policy counts no picks: it is so much load more, until the element tells its own again. */
+  place(candidate: C): void;
   /** At most `max`, each once, `first` in front, the others in the order in which the policy would have them tried.
    *  Where `first.step` is 0, the first `first.ring.size` of them are one circle: with another of them first it is the same list, rotated. */
   list(first: C, max: number): C[];

@@ -8,4 +8,6 @@ export const priorityOf = (policy: Policy): number => ('priority' in policy ? po
 
 /** A load of 100 % (RFC 5356 §5). */
 export const fullLoad = 0xffffffff;
+/** What a session is worth where its element has not told what one adds: so that a few hundred of them fill one up. */
+export const sessionLoad = (policy: Policy): number => degradationOf(policy) || fullLoad / 256;
 export const unload = (load: number): number => Math.max(0, fullLoad - load);

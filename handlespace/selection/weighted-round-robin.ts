@@ -46,14 +46,17 @@ export class WeightedRoundRobin<C extends Candidate> extends CircularSelection<C
 
   protected select(skip: Skip<C> | undefined): C | undefined {
     const candidate = skip === undefined ? this.#next() : this.#nextNotSkipped(skip);
-    if (candidate === undefined) return undefined;
+    if (candidate !== undefined) this.taken(candidate);
+    return candidate;
+  }
+
+  protected override taken(candidate: C): void {
     candidate.heap?.remove(candidate);
     candidate.uses++;
     candidate.turn = this.#turns++;
     this.#waiting.add(candidate);
     this.#picks++;
     if (this.#picks > rebaseAt) this.#rebase();
-    return candidate;
   }
 
   #next(): C | undefined {

@@ -27,11 +27,14 @@ export class WeightedSelection<C extends Candidate> extends CircularSelection<C>
 
   override pick(skip?: Skip<C>): C | undefined {
     const candidate = super.pick(skip);
-    if (candidate !== undefined && candidate.step !== 0) {
-      candidate.uses++;
-      this.changed(candidate);
-    }
+    if (candidate !== undefined) this.taken(candidate);
     return candidate;
+  }
+
+  protected override taken(candidate: C): void {
+    if (candidate.step === 0) return;
+    candidate.uses++;
+    this.changed(candidate);
   }
 
   protected read(candidate: C): void {

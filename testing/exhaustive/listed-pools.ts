@@ -13,6 +13,8 @@ export class ListedPools implements PoolView {
     this.#cache = new HandleCache({ random: host.random, staleAfter: quickTimers.staleCacheValue });
   }
 
+  place(key: string, peIdentifier: number): void { this.#cache.place(key, peIdentifier); }
+  vouch(key: string, peIdentifier: number): void { this.#cache.vouch(key, peIdentifier); }
   pick(key: string, avoid?: ReadonlySet<number>): PoolElement | undefined { return this.#cache.pick(key, this.host.clock.now(), avoid); }
 
   isStale(key: string): boolean { return this.#cache.isStale(key, this.host.clock.now()); }
