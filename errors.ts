@@ -21,7 +21,15 @@ export class UsageError extends RserpoolError {
 }
 export type UsageErrorCode =
   | 'INVALID_OPTION' | 'INVALID_URL' | 'INVALID_HANDLE' | 'INVALID_DATA' | 'ALREADY_REGISTERED' | 'CLOSED'
-  | 'MESSAGE_TOO_LARGE' | 'COOKIE_TOO_LARGE' | 'STATELESS_SERVICE' | 'NOT_IN_HANDLER' | 'INVALID_STATE';
+  | 'MESSAGE_TOO_LARGE' | 'COOKIE_TOO_LARGE' | 'STATELESS_SERVICE' | 'NOT_IN_HANDLER';
+
+/** The caller's own abort of a wait, by its `signal`; what was begun may go on. `cause` is the signal's reason. */
+export class AbortError extends RserpoolError {
+  readonly code = 'ABORTED';
+  constructor(signal: AbortSignal) {
+    super('the wait was aborted', { cause: signal.reason });
+  }
+}
 
 /** The network's failure: a link that could not be made, or that broke. */
 export class TransportError extends RserpoolError {

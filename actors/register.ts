@@ -11,6 +11,7 @@ import { anything, checkAddress, checkOptions, invalid, isDelay, isOneOf, isSign
 import { checkPolicy, roundRobin } from './policies.js';
 import { checkServiceOptions, serviceChecks, type ServiceOptions } from './service.js';
 import type { ServiceSession } from './service-session.js';
+import { bounded } from './waiting.js';
 
 export interface RegisterOptions extends ServiceOptions, WaitOptions {
   /** Where the data channels come in; one address for now. Port 0 takes a free one. Default `['tcp://0.0.0.0:0']`. */
@@ -85,10 +86,14 @@ const BASIC_SCHEMES = ['tcp', 'udp', 'sctp'];
 
 /** Opens what has to be open, registers, and resolves when a registrar has accepted. Where that fails nothing is left. */
 export async function register(setup: RegisterSetup, key: string, handle: string | Uint8Array, identifier: number, options: RegisterOptions, onSession: SessionHandler | undefined): Promise<PoolElement> {
-  const place = await placeOf(setup, key, options, onSession, () => element?.parameter);
   let element: PoolElement | undefined;
+  const opening = placeOf(setup, key, options, onSession, () => element?.parameter);
+  const place = await bounded(opening, { signal: options.signal }).catch((error: unknown) => {
+    opening.then(({ service }) => service?.close(), () => undefined); // what comes too late is closed again
+    throw error;
+  });
   try {
-    const asap = await asapPlace(setup, options);
+    const asap = await bounded(asapPlace(setup, options), { signal: options.signal });
     const { home } = setup;
     if (place.isWild || asap.isWild) await home.found(options, setup.timeout);
     const life = options.life ?? setup.timers.registrationLife;

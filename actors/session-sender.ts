@@ -69,7 +69,10 @@ export class SessionSender {
     this.clock.clearTimeout(this.#overdue);
     if (this.half.window.isEmpty && this.#blocked.length === 0 && this.#flushes.length === 0 && (this.#acks?.size ?? 0) === 0) return;
     const error = reason();
-    for (const entry of this.half.window.kept()) entry.settle?.reject(withOutcome(error, entry.done ? 'handled' : entry.sent ? 'unknown' : 'not-taken'));
+    for (const entry of this.half.window.kept()) {
+      entry.unlimit?.();
+      entry.settle?.reject(withOutcome(error, entry.done ? 'handled' : entry.sent ? 'unknown' : 'not-taken'));
+    }
     for (const waiting of this.#blocked.splice(0)) waiting.fail(withOutcome(error, 'not-taken'));
     for (const flush of this.#flushes.splice(0)) flush.fail(error);
     for (const { reject } of this.#acks?.values() ?? []) reject(withOutcome(error, 'handled')); // those that are kept have been rejected above
@@ -78,23 +81,30 @@ export class SessionSender {
   #take(payload: Buffer, options: SendOptions | undefined): Promise<void> {
     const mode = options?.deliver ?? this.mode;
     const entry = this.half.send(payload, mode, options?.ppid ?? 0, options?.ack === true);
-    if (options !== undefined && !entry.sent) this.#limit(entry, options);
-    if (options?.ack === true) return this.#awaitAck(entry, options);
-    if (mode === 'effectively-once' || (mode === 'at-most-once' && entry.sent)) return resolved;
-    return quiet(new Promise((resolve, reject) => { entry.settle = { resolve, reject }; }));
+    const outcome = this.#outcomeOf(entry, mode);
+    if (options?.lifetime !== undefined || options?.signal !== undefined) this.#limit(entry, options, outcome);
+    return outcome;
+  }
+
+  #outcomeOf(entry: Kept, mode: DeliveryMode): Promise<void> {
+    if (!entry.ackWanted && (mode === 'effectively-once' || (mode === 'at-most-once' && entry.sent))) return resolved;
+    return quiet(new Promise<void>((resolve, reject) => {
+      if (entry.ackWanted) (this.#acks ??= new Map()).set(entry.id, { resolve, reject });
+      entry.settle = { resolve: entry.ackWanted ? () => undefined : resolve, reject };
+    }));
   }
 
   #sendLater(payload: Buffer, options: SendOptions | undefined): Promise<void> {
     const since = this.clock.now();
     const promise = new Promise<void>((resolve, reject) => {
-      const stop = this.#onLimits(options, (error) => {
+      const limits = this.#onLimits(options ?? {}, (error) => {
         this.#blocked = this.#blocked.filter((one) => one !== waiting);
         waiting.fail(error);
       });
       const waiting = {
         length: payload.length,
-        go: (): void => { stop(); this.#take(payload, this.#left(options, since)).then(resolve, reject); },
-        fail: (error: RserpoolError): void => { stop(); this.owner.complain(error, { undelivered: payload }); reject(error); },
+        go: (): void => { limits.end(); this.#take(payload, this.#left(options, since)).then(resolve, reject); },
+        fail: (error: RserpoolError): void => { limits.end(); this.owner.complain(error, { undelivered: payload }); reject(error); },
       };
       this.#blocked.push(waiting);
     });
@@ -107,33 +117,31 @@ export class SessionSender {
     return options?.lifetime === undefined ? options : { ...options, lifetime: Math.max(1, options.lifetime - (this.clock.now() - since)) };
   }
 
-  /** `lifetime` and `signal` act until the first transmission: the message is taken back (D-3). */
-  #limit(entry: Kept, options: SendOptions): void {
-    this.#onLimits(options, (error) => {
-      if (entry.sent || entry.covered) return;
-      this.half.window.cover(entry);
-      entry.settle?.reject(error);
-      this.owner.complain(error, { undelivered: entry.payload });
-      this.moved();
-    });
+  /** `lifetime` and `signal` take the message back until it is transmitted (D-3); from then on `signal` ends the wait, where there is one. Neither outlives that. */
+  #limit(entry: Kept, options: SendOptions, outcome: Promise<void>): void {
+    const isSettled = outcome === resolved;
+    if (entry.sent && isSettled) return;
+    const limits = this.#onLimits(options, (error) => { this.#withdraw(entry, error); });
+    if (entry.sent) limits.endLifetime(); else entry.unlimit = isSettled ? limits.end : limits.endLifetime;
+    if (!isSettled) outcome.then(limits.end, limits.end);
   }
 
-  #onLimits(options: SendOptions | undefined, expire: (error: SessionError) => void): () => void {
-    const { lifetime, signal } = options ?? {};
+  #withdraw(entry: Kept, error: SessionError): void {
+    this.#acks?.delete(entry.id);
+    if (entry.sent || entry.covered) return entry.settle?.reject(new SessionError('MESSAGE_ABORTED', 'no longer waiting for the message, which had been sent', { cause: error.cause, outcome: entry.done ? 'handled' : 'unknown' }));
+    this.half.window.cover(entry);
+    entry.settle?.reject(error);
+    this.owner.complain(error, { undelivered: entry.payload });
+    this.moved();
+  }
+
+  #onLimits({ lifetime, signal }: SendOptions, expire: (error: SessionError) => void): { readonly endLifetime: () => void; readonly end: () => void } {
     const aborted = (): void => { expire(new SessionError('MESSAGE_ABORTED', 'the message was aborted before it was sent', { cause: signal?.reason, outcome: 'not-taken' })); };
     const expired = (): void => { expire(new SessionError('MESSAGE_EXPIRED', `the message was not sent within its lifetime of ${lifetime ?? 0} ms`, { outcome: 'not-taken' })); };
     const timer = lifetime === undefined ? undefined : this.clock.setTimeout(expired, lifetime);
+    const endLifetime = (): void => { this.clock.clearTimeout(timer); };
     signal?.addEventListener('abort', aborted, { once: true });
-    return () => { this.clock.clearTimeout(timer); signal?.removeEventListener('abort', aborted); };
-  }
-
-  #awaitAck(entry: Kept, { signal }: SendOptions): Promise<void> {
-    return quiet(new Promise<void>((resolve, reject) => {
-      (this.#acks ??= new Map()).set(entry.id, { resolve, reject });
-      entry.settle = { resolve: () => undefined, reject };
-      const aborted = (): void => { reject(new SessionError('MESSAGE_ABORTED', 'no longer waiting for the acknowledgement', { cause: signal?.reason, outcome: entry.sent ? 'unknown' : 'not-taken' })); };
-      signal?.addEventListener('abort', aborted, { once: true });
-    }));
+    return { endLifetime, end: () => { endLifetime(); signal?.removeEventListener('abort', aborted); } };
   }
 
   #checkFlushes(): void {

@@ -4,7 +4,7 @@ import { copyOf, type Port } from '../delivery/port.js';
 import { UserHalf, type UserHalfOwner } from '../delivery/user-half.js';
 import type { Kept, WindowLimits } from '../delivery/window.js';
 import type { Milliseconds } from '../environment.js';
-import { RserpoolError, SessionError, UnknownPoolHandleError, UsageError, type TransportError } from '../errors.js';
+import { AbortError, RserpoolError, SessionError, UnknownPoolHandleError, UsageError, type TransportError } from '../errors.js';
 import { decodeAsap, poolHandleText } from '../wire/index.js';
 import { ASAP_PPID, mapping, offsets, readU32 } from '../wire/mapping.js';
 import { decodeSnapshot } from '../wire/snapshot.js';
@@ -89,7 +89,7 @@ export class UserSession implements MoverOwner, SenderOwner, Port, UserHalfOwner
   /** Resolves with the session once its first pool element has accepted it. */
   async open(): Promise<this> {
     const { signal } = this.#options;
-    const abort = (): void => { this.#over(new SessionError('SESSION_FAILED', 'the attempt to open was aborted', { cause: signal?.reason, outcome: 'not-taken' })); };
+    const abort = (): void => { if (signal !== undefined) this.#over(new AbortError(signal)); };
     signal?.addEventListener('abort', abort, { once: true });
     if (signal?.aborted === true) abort(); else this.#mover.actor.start();
     try { await this.#opened.promise; } finally { signal?.removeEventListener('abort', abort); }

@@ -1,5 +1,5 @@
 import type { Clock, Milliseconds } from '../environment.js';
-import { UsageError } from '../errors.js';
+import { AbortError } from '../errors.js';
 
 /** Bounds of a wait: what ends it, and what it then rejects with. */
 export interface Bounds {
@@ -7,15 +7,15 @@ export interface Bounds {
   readonly timeout?: { readonly clock: Clock; readonly after: Milliseconds; readonly error: () => Error } | undefined;
 }
 
-/** The same outcome as `promise`, or sooner the abort's reason or the time-out's error. A promise given up is nobody's business any more. */
+/** The same outcome as `promise`, or sooner AbortError or the time-out's error. A promise given up is nobody's business any more. */
 export function bounded<T>(promise: Promise<T>, { signal, timeout }: Bounds): Promise<T> {
   if (signal?.aborted === true) {
     promise.catch(() => undefined);
-    return Promise.reject(reasonOf(signal));
+    return Promise.reject(new AbortError(signal));
   }
   if (signal === undefined && timeout === undefined) return promise;
   return new Promise((resolve, reject) => {
-    const abort = (): void => { end(() => reject(reasonOf(signal as AbortSignal))); };
+    const abort = (): void => { end(() => reject(new AbortError(signal as AbortSignal))); };
     const timer = timeout?.clock.setTimeout(() => { end(() => reject(timeout.error())); }, timeout.after);
     const end = (settle: () => void): void => {
       timeout?.clock.clearTimeout(timer);
@@ -26,9 +26,6 @@ export function bounded<T>(promise: Promise<T>, { signal, timeout }: Bounds): Pr
     promise.then((value) => { end(() => resolve(value)); }, (error: Error) => { end(() => reject(error)); });
   });
 }
-
-export const reasonOf = (signal: AbortSignal): Error =>
-  signal.reason instanceof Error ? signal.reason : new UsageError('INVALID_STATE', 'aborted', { cause: signal.reason });
 
 /** A promise that nobody need await (D-4). */
 export function quiet<T>(promise: Promise<T>): Promise<T> {

@@ -157,6 +157,7 @@ export class UserHalf {
     this.window.advance();
     this.#sendCredit.take(entry.payload.length);
     entry.sent = true;
+    entry.unlimit?.();
     if (entry.mode === 'at-most-once') entry.settle?.resolve();
     const flags = (entry.mode === 'at-most-once' ? atMostOnce : 0) | (entry.ackWanted ? ackWanted : 0);
     writeData(port, this.#session, flags, entry.ppid, entry.id, entry.payload);

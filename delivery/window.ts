@@ -18,6 +18,8 @@ export interface Kept {
   given: number;
   /** Ends the promise of `send` where the mode lets it wait: at-least-once until DONE, at-most-once until transmitted. */
   settle?: { resolve(): void; reject(error: Error): void };
+  /** It has been transmitted, or will not be: ends what may still take it back (D-3). */
+  unlimit?: () => void;
 }
 
 export interface WindowLimits {
@@ -142,6 +144,7 @@ export class Window {
 
   #release(entry: Kept): void {
     entry.covered = true;
+    entry.unlimit?.();
     this.#bytes -= entry.payload.length;
   }
 

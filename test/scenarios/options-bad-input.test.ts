@@ -124,7 +124,7 @@ const combinations: [string, object, string][] = [
     .map(([name, value]): [string, object, string] => ['register, Basic Mode', { address: 'tcp://10.0.0.1:1', [name]: value }, 'INVALID_OPTION']),
   ['connect window', { messages: 0 }, 'INVALID_OPTION'],
   ['connect window', { bytes: 0 }, 'INVALID_OPTION'],
-  ['connect', { signal }, 'SESSION_FAILED'],
+  ['connect', { signal }, 'ABORTED'],
   ['send', { ppid: 11 }, 'INVALID_OPTION'],
   ['send', { signal }, 'MESSAGE_ABORTED'],
   ['send', { stream: 1 }, 'FEATURE_UNAVAILABLE'],

@@ -485,7 +485,7 @@ describe('no registrar (RFC 5352 §3.6)', () => {
     const registering = setting.element(accessPoint, 'echo', { signal: abort.signal });
     registering.catch(() => undefined);
     abort.abort(new Error('enough'));
-    await expect(registering).rejects.toThrow('enough');
+    await expect(registering).rejects.toMatchObject({ code: 'ABORTED', cause: expect.objectContaining({ message: 'enough' }) as unknown });
   });
 
   it('host names are resolved at each hunt: a registrar may move', async () => {
