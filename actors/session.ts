@@ -35,8 +35,8 @@ export interface SessionOptions {
 }
 
 export interface SessionEvents {
-  /** What the service sends; waits for the first listener. */
-  data: (data: Buffer, info: ReceivedInfo) => void;
+  /** What the service sends; waits for the first listener. A listener that returns a promise holds the credit of its message until then (D-21). */
+  data: (data: Buffer, info: ReceivedInfo) => unknown;
   /** FAILOVER_INDICATION: the session is served by another pool element. */
   failover: (info: FailoverInfo) => void;
   /** Error.Report: also what a rejected promise says that nobody awaited, with the message that is concerned. */

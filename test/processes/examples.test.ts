@@ -5,7 +5,7 @@ afterEach(killAll);
 
 const PATIENCE = 30_000;
 const DONE = { code: 0, signal: null };
-const example = (name: string) => program(`dist/examples/${name}.js`);
+const example = (name: string, ...args: readonly string[]) => program(`dist/examples/${name}.js`, ...args);
 
 describe('examples', () => {
   it('first-session: the count goes on at the other element', async () => {
@@ -26,5 +26,22 @@ describe('examples', () => {
     const run = example('watching');
     expect(await run.ended).toEqual(DONE);
     expect(run.said).toEqual(expect.arrayContaining(['before', '{"failingOver":"selecting"}', '{"failingOver":"connecting"}', '{"failingOver":"echoingCookie"}', 'after', '"closed"']));
+  }, PATIENCE);
+
+  it.each([['100', 5], ['3', 4], ['0', 0]])('file-transfer: %s MiB are complete by hash although %i mirrors are killed, and nothing is asked for twice', async (size, kills) => {
+    const run = example('file-transfer/main', '--size', size, '--kills', String(kills));
+    expect(await run.ended).toEqual(DONE);
+    const said = run.said.join('\n');
+    expect(said).toMatch(new RegExp(`^${Number(size) * 0x10_0000} bytes in [\\d.]+ s, ${kills} mirrors killed$`, 'm'));
+    expect(said).toMatch(/asked for again although it had arrived: 0 bytes$/m);
+    expect(said).toMatch(/^complete: sha256 [0-9a-f]{64}$/m);
+    const requests = /^\d+ requests?, from byte ([\d, ]+);/m.exec(said)?.[1]?.split(', ').map(Number) ?? [];
+    expect(requests.length).toBeGreaterThanOrEqual(kills + 1); // an element may die before it has sent anything
+    expect(requests).toEqual([...requests].sort((a, b) => a - b));
+  }, 120_000);
+
+  it.each([['--size', 'big'], ['--kills', '-1'], ['--kills=1.5'], ['--other']])('file-transfer: wrong use, %s', async (...args) => {
+    const { code } = await example('file-transfer/main', ...args).ended;
+    expect(code).not.toBe(0);
   }, PATIENCE);
 });
