@@ -25,6 +25,9 @@ export const enrpProtocol = (sendingServer: number): ControlProtocol<EnrpMessage
   errorNumber: 0x0a, errorType: 'ENRP_ERROR', error: (causes) => ({ type: 'ENRP_ERROR', sendingServer, receivingServer: 0, error: causes }),
 });
 
+/** Messages that come together are handled for so long in one go: 64 KiB hold hundreds of registrations. */
+export const CONTROL_SLICE: Milliseconds = 5;
+
 /** What the owner of an association is told. */
 export interface AssociationOwner<M = AsapMessage> {
   /** Connected (an association that connects only). */
@@ -73,11 +76,11 @@ export class Association<M extends { readonly type: string } = AsapMessage> impl
   static open<M extends { readonly type: string }>(protocol: ControlProtocol<M>, transport: Transport, address: TransportAddress, owner: (association: Association<M>) => AssociationOwner<M>, options: AssociationOptions & Omit<ConnectOptions, 'framing'>): Association<M> {
     const association = new Association(protocol, options);
     association.#owner = owner(association);
-    association.#link = transport.connect(address, association, { ...options, framing: protocol.framing });
+    association.#link = transport.connect(address, association, { ...options, framing: protocol.framing, sliceTime: CONTROL_SLICE });
     return association;
   }
 
-  /** For an accepted link: `listen(address, (link) => Association.accept(link, owner, options), { framing: asapFraming, ... })`. */
+  /** For an accepted link: `listen(address, (link) => Association.accept(link, owner, options), { framing: asapFraming, sliceTime: CONTROL_SLICE, ... })`. */
   static accept(link: Link, owner: (association: Association) => AssociationOwner, options: AssociationOptions): Association {
     return Association.take(asapProtocol, link, owner, options);
   }

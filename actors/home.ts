@@ -9,7 +9,7 @@ import { formatAddress, hostOf, parseAddress } from '../transports/address.js';
 import type { Listener } from '../transports/transport.js';
 import { asapFraming, poolHandleKey, type AsapMessage, type AsapMessageOf, type Generation } from '../wire/index.js';
 import { AnnouncedRegistrars, type MulticastOptions } from './announced-registrars.js';
-import { Association, type AssociationOwner } from './association.js';
+import { Association, CONTROL_SLICE, type AssociationOwner } from './association.js';
 import type { WaitOptions } from './element.js';
 import { schemeOf, type ActorEnvironment } from './environment.js';
 import { bounded, deferred, type Deferred } from './waiting.js';
@@ -124,7 +124,7 @@ export class Home {
     this.#listener ??= this.#environment.transports(schemeOf(address)).listen(
       address,
       (link) => Association.accept(link, (association) => this.#caller(association), this.#environment),
-      { framing: asapFraming, maxLinks: 2 * MAX_CALLERS, firstFrameTimeout: 5_000, frameTimeout: 5_000, maxQueued: 256 * 1024 },
+      { framing: asapFraming, sliceTime: CONTROL_SLICE, maxLinks: 2 * MAX_CALLERS, firstFrameTimeout: 5_000, frameTimeout: 5_000, maxQueued: 256 * 1024 },
     ).catch((error: unknown) => {
       this.#listener = undefined;
       throw error;

@@ -50,12 +50,11 @@ export class KeepAlives {
 
   /** A registration was accepted: watches the element from now on, or knows that it lives. Bound to the association it came by. */
   registered(element: RegisteredElement, association: Association, { asapTransport, userTransport }: PoolElement): Watched {
-    const known = this.#watched.get(element);
-    const watched = known ?? this.#watch(element, false);
+    const watched = this.#watched.get(element) ?? this.#watch(element, false);
     this.#bind(watched, association);
     this.#renew(watched, asapTransport, userTransport);
     this.#questions.heard(watched);
-    known?.actor.send(REGISTRATION);
+    watched.heard(REGISTRATION);
     return watched;
   }
 
@@ -63,9 +62,9 @@ export class KeepAlives {
   claimed(element: RegisteredElement): void {
     if (this.#watched.has(element)) return;
     const { asapTransport, userTransport } = decodePoolElement(element.encoded);
-    const watched = this.#prepare(element, true);
+    const watched = this.#watch(element, true);
     this.#renew(watched, asapTransport, userTransport);
-    watched.actor.start();
+    void watched.actor; // begins with a claim
   }
 
   /** It has answered: over the association that it is bound to, or the one that this registrar made to it, which it is bound to from now on (X-31, X-38).
@@ -77,7 +76,7 @@ export class KeepAlives {
     if (isProbe && watched.isClaimed && watched.probe !== undefined) watched.probe.isAdopted = true;
     watched.isClaimed = false;
     this.#questions.heard(watched);
-    watched.actor.send(ACKNOWLEDGEMENT);
+    watched.heard(ACKNOWLEDGEMENT);
     return true;
   }
 
@@ -96,7 +95,7 @@ export class KeepAlives {
     const watched = this.#watched.get(element);
     if (watched === undefined || !this.#drop(watched)) return;
     this.#release(watched);
-    watched.actor.stop();
+    watched.stop();
   }
 
   close(): void {
@@ -105,14 +104,14 @@ export class KeepAlives {
     this.#owner.environment.clock.clearTimeout(this.#timer);
     this.monitor.stop();
     this.#questions.close();
-    for (const { actor } of this.#watched.values()) actor.stop();
+    for (const watched of this.#watched.values()) watched.stop();
     this.#watched.clear();
     this.#probes.close();
   }
 
   #watch(element: RegisteredElement, isClaimed: boolean): Watched {
-    const watched = this.#prepare(element, isClaimed);
-    watched.actor.start();
+    const watched: Watched = new Watched(element, () => this.#start(watched), isClaimed);
+    this.#watched.set(element, watched);
     return watched;
   }
 
@@ -123,18 +122,16 @@ export class KeepAlives {
     watched.nextCheck = this.#owner.environment.clock.now() + this.#period();
   }
 
-  #prepare(element: RegisteredElement, isClaimed: boolean): Watched {
+  #start(watched: Watched): KeepAliveActor {
     const { clock, logger } = this.#owner.environment;
-    const actor = createActor(keepAliveMachine, { clock, input: { registrar: this.#registrar, isClaimed } });
-    const watched = new Watched(element, actor, isClaimed);
+    const actor = createActor(keepAliveMachine, { clock, input: { registrar: this.#registrar, isClaimed: watched.isClaimed } });
     actor.on('*', (order) => {
       if (order.type === 'order.probe') this.#probe(watched);
       else this.#remove(watched, order.reason);
     });
     // Never lost: without its chart nobody would remove it.
     actor.subscribe({ error: (error) => { logger.error({ err: error }, 'a keep-alive failed'); this.#remove(watched, 'unanswered'); } });
-    this.#watched.set(element, watched);
-    return watched;
+    return actor;
   }
 
   #remove(watched: Watched, reason: RemovalReason): void {
@@ -226,8 +223,11 @@ export class KeepAlives {
   }
 }
 
+type KeepAliveActor = Actor<typeof keepAliveMachine>;
+
 /** A pool element that this registrar owns: its chart, and the association that it is bound to. */
 export class Watched implements Probed {
+  #actor: KeepAliveActor | undefined;
   association: Association | undefined;
   /** That this registrar has made to it. */
   probe: Probe | undefined;
@@ -239,7 +239,20 @@ export class Watched implements Probed {
   nextCheck: Milliseconds = 0;
 
   /** @param isClaimed taken over, and has not acknowledged that yet. */
-  constructor(readonly element: RegisteredElement, readonly actor: Actor<typeof keepAliveMachine>, public isClaimed: boolean) {}
+  constructor(readonly element: RegisteredElement, private readonly start: () => KeepAliveActor, public isClaimed: boolean) {}
+
+  /** The chart, a quarter of what a registration costs: made when something is to be asked or decided. An element that renews in time is never asked. */
+  get actor(): KeepAliveActor {
+    if (this.#actor === undefined) {
+      this.#actor = this.start();
+      this.#actor.start();
+    }
+    return this.#actor;
+  }
+
+  /** A sign of life, which is no news to a chart that has not begun. */
+  heard(sign: KeepAliveEvent): void { this.#actor?.send(sign); }
+  stop(): void { this.#actor?.stop(); }
 
   failed(): void { this.actor.send(PROBE_FAILED); }
 }

@@ -6,7 +6,7 @@ import { resolveTimers, type TimerOptions, type Timers } from '../machines/timer
 import type { Link, LinkHandler, Listener } from '../transports/transport.js';
 import { asapFraming, decodePoolElement, enrpFraming, poolHandleText, type Framing, type PeerState } from '../wire/index.js';
 import { Announcements, resolveRegistrarMulticast, type RegistrarMulticastOptions } from './announcements.js';
-import { Association, type AssociationOwner } from './association.js';
+import { Association, CONTROL_SLICE, type AssociationOwner } from './association.js';
 import { dumpOf, type Dump, type KnownPeer } from './dump.js';
 import { Emitter, type Unsubscribe } from './emitter.js';
 import { Enrp } from './enrp.js';
@@ -231,7 +231,7 @@ export class Registrar {
 
   #open(address: string, framing: Framing, maxLinks: number, accept: (link: Link) => LinkHandler): Promise<Listener> {
     const { highWaterMark, queuedBytes, firstMessageTimeout, messageTimeout } = this.#core.limits;
-    return this.#environment.transports(schemeOf(address)).listen(address, accept, { framing, highWaterMark, maxQueued: queuedBytes, maxLinks, firstFrameTimeout: firstMessageTimeout, frameTimeout: messageTimeout });
+    return this.#environment.transports(schemeOf(address)).listen(address, accept, { framing, sliceTime: CONTROL_SLICE, highWaterMark, maxQueued: queuedBytes, maxLinks, firstFrameTimeout: firstMessageTimeout, frameTimeout: messageTimeout });
   }
 
   #accept(association: Association): AssociationOwner {

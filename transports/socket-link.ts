@@ -39,6 +39,8 @@ export class SocketLink implements Link {
   #paused = false;
   #framed = false; // by the chunk at hand
   #greeted = false; // a whole frame has come
+  #rest: Buffer | undefined; // of the chunk at hand, for the next turn
+  #sliceBegan: Milliseconds = 0;
   #begunAt: Milliseconds | undefined; // the frame that is not whole
   #phaseTimer: unknown;
   #frameTimer: unknown;
@@ -135,7 +137,7 @@ export class SocketLink implements Link {
     if (!this.#isOpen()) return;
     this.#paused = false;
     if (this.#begunAt !== undefined) this.#begunAt = this.#world.clock.now(); // it was not the peer that was slow
-    this.#socket.resume();
+    if (this.#rest === undefined) this.#socket.resume();
   }
 
   close(): void {
@@ -202,9 +204,15 @@ export class SocketLink implements Link {
   #read(chunk: Buffer): void {
     if (this.#state !== 'up') return;
     this.lastHeard = this.#world.clock.now();
+    this.#take(chunk, this.#options.sliceTime === undefined ? undefined : this.#mayGoOn);
+  }
+
+  #take(chunk: Buffer, mayGoOn?: () => boolean): void {
     this.#framed = false;
+    this.#sliceBegan = this.#world.clock.now();
     try {
-      this.#framer.push(chunk, this.#sink);
+      const taken = this.#framer.push(chunk, this.#sink, mayGoOn);
+      if (taken < chunk.length && this.#state === 'up') this.#takeLater(chunk.subarray(taken));
     } catch (error) {
       return this.#misframed(error);
     }
@@ -213,6 +221,23 @@ export class SocketLink implements Link {
       if (this.#handler.chunkEnd !== undefined) this.#tell('chunkEnd');
     }
     if (this.#options.frameTimeout !== undefined) this.#watchFrame(this.#options.frameTimeout);
+  }
+
+  readonly #mayGoOn = (): boolean => this.#world.clock.now() - this.#sliceBegan < (this.#options.sliceTime ?? Infinity);
+
+  #takeLater(rest: Buffer): void {
+    this.#rest = rest;
+    this.#socket.pause();
+    this.#world.clock.defer(() => {
+      this.#takeRest(this.#mayGoOn);
+      if (this.#rest === undefined && !this.#paused && this.#state === 'up') this.#socket.resume();
+    });
+  }
+
+  #takeRest(mayGoOn?: () => boolean): void {
+    const rest = this.#rest;
+    this.#rest = undefined;
+    if (rest !== undefined && this.#state === 'up') this.#take(rest, mayGoOn);
   }
 
   readonly #sink = (bytes: Buffer, start: number, end: number): void => {
@@ -298,6 +323,7 @@ export class SocketLink implements Link {
 
   /** The peer sends no more; what is queued for it may still be written. */
   #ended(): void {
+    this.#takeRest(); // node's sockets end while they are paused, too
     if (this.#state !== 'up') return;
     const reason = this.#framer.pending > 0
       ? new TransportError('LINK_LOST', `the link with ${this.peer} ended within a frame`)
@@ -309,6 +335,7 @@ export class SocketLink implements Link {
   }
 
   #broken(error: NetworkError): void {
+    this.#takeRest();
     if (this.#state === 'down') return;
     const code = this.#state === 'connecting' ? connectCode(error) : 'LINK_LOST';
     const what = this.#state === 'connecting' ? 'cannot connect to' : 'lost the link with';
@@ -317,6 +344,7 @@ export class SocketLink implements Link {
   }
 
   #closed(): void {
+    this.#takeRest();
     if (this.#state !== 'down') this.#finish(this.#closedFor ?? new TransportError('LINK_LOST', `the link with ${this.peer} is gone`));
   }
 

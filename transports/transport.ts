@@ -61,6 +61,8 @@ export interface LinkOptions {
   readonly maxQueued?: number;
   /** Time for a begun frame to become whole before the link is destroyed with IDLE_LINK (slow loris). Default none. */
   readonly frameTimeout?: Milliseconds;
+  /** So long frames of one chunk are handed over without a pause; then others have their turn of the event loop. Default no limit. */
+  readonly sliceTime?: Milliseconds;
 }
 export interface ConnectOptions extends LinkOptions {
   /** Default 1 s. */

@@ -43,11 +43,13 @@ export class Framer {
     return this.#have;
   }
 
-  /** @throws WireError when the stream cannot be cut any further; the frames before that have been handed over. */
-  push(chunk: Buffer, sink: FrameSink): void {
+  /** @param mayGoOn asked after each frame, where given. @returns how much of the chunk was taken: less than all of it where that said no.
+   *  @throws WireError when the stream cannot be cut any further; the frames before that have been handed over. */
+  push(chunk: Buffer, sink: FrameSink, mayGoOn?: () => boolean): number {
     const { headerLength } = this.#framing;
     let offset = this.#have > 0 ? this.#resume(chunk, sink) : 0;
     while (chunk.length - offset >= headerLength) {
+      if (offset > 0 && mayGoOn !== undefined && !mayGoOn()) return offset;
       const end = offset + this.#framing.frameLength(chunk, offset);
       if (end > chunk.length) break;
       const start = offset;
@@ -55,6 +57,7 @@ export class Framer {
       sink(chunk, start, end);
     }
     if (offset < chunk.length) this.#keep(chunk, offset, chunk.length);
+    return chunk.length;
   }
 
   /** Goes on with the frame that has begun. @returns where it ended in `chunk`. */

@@ -51,6 +51,31 @@ describe('tcp on node:net', () => {
     await listener.close();
   });
 
+  it('frames of one chunk are handed over in slices, in order, also when the peer is gone meanwhile', async () => {
+    const { client, until, changed } = realWorld('127.0.0.1');
+    let worked = 0;
+    let turns = 0;
+    const clock = { ...nodeClock, now: () => nodeClock.now() + worked, defer: (task: () => void) => { nodeClock.defer(() => { turns++; task(); }); } };
+    const server = createTcpTransport({ network: nodeNetwork, clock, logger: recordingLogger('server', []) });
+    let accepted!: Probe;
+    const listener = await server.listen('tcp://127.0.0.1:0', (link) => {
+      accepted = Object.assign(new Probe(changed), { link });
+      accepted.onFrame = () => { worked += 1_000; };
+      return accepted;
+    }, { framing, sliceTime: 2_500 });
+    const probe = new Probe(changed);
+    probe.link = client.connect(listener.address, probe, { framing });
+    await until(() => probe.isUp);
+    const bodies = Array.from({ length: 10 }, (_, index) => `${index}`);
+    probe.send(...bodies);
+    probe.call((link) => { link.close(); });
+    await until(() => accepted.isDown);
+    expect(accepted.frames).toEqual(bodies);
+    expect(accepted.reason?.code).toBe('LINK_CLOSED');
+    expect(turns).toBeGreaterThanOrEqual(3); // three at a time
+    await listener.close();
+  });
+
   it('an address that is not ours is LISTEN_FAILED', async () => {
     const { server } = realWorld('127.0.0.1');
     await expect(server.listen('tcp://192.0.2.1:0', () => new Probe(() => undefined), { framing })).rejects.toMatchObject({ code: 'LISTEN_FAILED', cause: { code: 'EADDRNOTAVAIL' } });
