@@ -1,4 +1,4 @@
-import { reference, repliesTo, stateText, statelessReplies } from '../../testing/simulation/counter.js';
+import { counted, reference, repliesTo, stateText, statelessReplies, unused } from '../../testing/simulation/counter.js';
 import { emptyHistory, type InstanceHistory, type SessionHistory } from '../../testing/simulation/session-history.js';
 import { sessionInvariants } from '../../testing/simulation/session-invariants.js';
 
@@ -18,6 +18,9 @@ function good(mode: SessionHistory['mode'] = 'effectively-once', stateful = mode
 const instance = (process: string, epoch: number, ...events: string[]): InstanceHistory =>
   ({ process, epoch, events, state: '', running: 0, mostRunning: 1, isFenced: false, isOver: false, trespasses: [] });
 
+/** Each message in another mode: what is effectively-once keeps its promise in any session. */
+const mixed = (): SessionHistory => ({ ...good('at-least-once'), modes: new Map([[1, 'effectively-once'], [2, 'at-most-once'], [4, 'effectively-once']] as const) });
+
 const last = (history: SessionHistory): InstanceHistory => history.instances[1]!;
 
 /** A bad world for each invariant: what makes it fail. */
@@ -26,12 +29,25 @@ const bad: Readonly<Record<string, readonly (() => SessionHistory)[]>> = {
     () => edited(good(), ({ replies }) => replies.splice(1, 1)),
     () => edited(good(), ({ replies }) => replies.splice(1, 0, replies[0]!)),
     () => edited(good(), ({ replies }) => replies.reverse()),
-    () => edited(good(), ({ replies }) => replies.push(...repliesTo('4 d', { count: 5, digest: 1 }))),
+    () => edited(good(), ({ replies }) => replies.push(...repliesTo('4 d', { seen: ['1', '4'], digest: 1 }))),
     () => edited({ ...good('effectively-once', false), concurrency: 3 }, ({ replies }) => replies.push(replies[0]!)),
     () => edited({ ...good('effectively-once', false), concurrency: 3 }, ({ replies }) => replies.push('foreign')),
+    () => edited(good(), ({ replies }) => replies.splice(-1, 1, ...repliesTo('4 d', reference(['1 a', '4 d']).state))), // says that 2 and 3 were not counted
+    () => edited(good(), ({ replies }) => replies.splice(-1, 1, ...repliesTo('4 d', messages.reduce((state, message) => counted(state, message, 6), unused)))), // the dice fell otherwise
+    () => edited(good('effectively-once', false), ({ replies }) => replies.splice(2, 1, statelessReplies('2 b', 6)[1]!)), // half of another answer
+    () => edited(mixed(), ({ replies }) => replies.splice(0, 1)),
+  ],
+  'replies say what was counted': [
+    () => edited(good(), ({ replies }) => replies.push('4.0 4/00000000/1.2.3.4')),
+    () => edited(good(), ({ replies }) => replies.push(...repliesTo('4 d', reference(['1 a', '3 c', '2 b', '4 d']).state))),
+    () => edited(good(), ({ replies }) => replies.push(...repliesTo('4 d', reference(['3 c']).state))),
+    () => edited(good('at-least-once'), ({ replies }) => replies.push('1.0 2/00000000/1.1')),
   ],
   'every reply comes': [() => edited(good('at-least-once'), ({ replies }) => replies.pop())],
-  'state is as if nothing had failed': [() => edited(good(), (history) => { last(history).state = '5/0'; })],
+  'state is as if nothing had failed': [() => edited(good(), (history) => { last(history).state = stateText(reference(['1 a', '2 b', '4 d']).state); }),
+    () => edited(good(), (history) => { last(history).state = '4/00000000/1.2.3.4'; }),
+    () => edited(good(), (history) => { last(history).state = stateText(messages.reduce((state, message) => counted(state, message, 6), unused)); }),
+  ],
   'at-least-once loses nothing': [() => edited(good('at-least-once'), (history) => last(history).events.pop())],
   'at-least-once resolves when handled': [() => edited(good('at-least-once'), (history) => last(history).events.pop())],
   'at-most-once doubles nothing': [
@@ -39,6 +55,9 @@ const bad: Readonly<Record<string, readonly (() => SessionHistory)[]>> = {
     () => edited(good('at-most-once'), ({ replies }) => replies.push(replies[0]!)),
   ],
   'at-most-once reports what it may have lost': [() => edited(good('at-most-once'), (history) => last(history).events.pop())],
+  'what was taken back is handled by nobody': [() => edited(good(), ({ takenBack }) => takenBack.add(3))],
+  'what was discarded is not handled again': [() => edited(good(), ({ discarded }) => discarded.set(4, 2))],
+  'unprompted messages come once': [() => edited(good(), ({ notes }) => notes.push('1.1', '1.2', '1.1'))],
   'unprompted messages are numbered without a gap': [() => edited(good(), ({ ticks }) => ticks.push(3)), () => edited(good(), ({ ticks }) => ticks.push(5))],
   'order at the new pool element': [
     () => edited(good(), (history) => last(history).events.reverse()),
@@ -69,6 +88,15 @@ describe.each(sessionInvariants.map((invariant) => [invariant.name, invariant] a
     expect(bad[name]?.length ?? 0).toBeGreaterThan(0);
     for (const world of bad[name] ?? []) expect(check(world())).toEqual(expect.any(String));
   });
+});
+
+it('modes are those of the messages: each is held to its own', () => {
+  const wrong = (history: SessionHistory): string[] => sessionInvariants.flatMap(({ name, check }) => (check(history) === undefined ? [] : [name]));
+  expect(wrong(mixed())).toEqual([]);
+  expect(wrong(edited(mixed(), ({ replies }) => replies.push(replies[1]!)))).toEqual(['at-most-once doubles nothing']);
+  expect(wrong(edited(mixed(), ({ replies }) => replies.push(replies[0]!)))).toEqual(['replies are as if nothing had failed']);
+  expect(wrong(edited(mixed(), (history) => { history.instances[0]!.events.pop(); }))).toEqual(['at-most-once reports what it may have lost']);
+  expect(wrong(edited(mixed(), (history) => { history.instances[0]!.events.pop(); history.undelivered.push('2 b'); }))).toEqual([]);
 });
 
 it('a session may end over a poisoned message (D-17), and over nothing else', () => {

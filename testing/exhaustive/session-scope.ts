@@ -10,7 +10,7 @@ import { parseAddress } from '../../transports/address.js';
 import type { MemoryHost } from '../../transports/memory-host.js';
 import { decodeFrame, mapping, mappingFraming } from '../../wire/mapping.js';
 import { poolHandleKey, type PoolElement } from '../../wire/index.js';
-import { counterService, type ServiceStyle } from '../simulation/service.js';
+import { counterService, plainStyle, type ServiceStyle } from '../simulation/service.js';
 import { emptyHistory, type SessionHistory } from '../simulation/session-history.js';
 import { sessionInvariants } from '../simulation/session-invariants.js';
 import { Transcript } from '../simulation/transcript.js';
@@ -32,7 +32,7 @@ export interface SessionScopeOptions {
 }
 
 export function sessionScope({ mode, messages = 3, faults = 1, style = {} }: SessionScopeOptions): Scope {
-  const wholeStyle: ServiceStyle = { stateful: true, every: 1, snapshot: false, delay: 0, concurrency: 1, tickAfter: 0, sends: false, ...style };
+  const wholeStyle: ServiceStyle = { ...plainStyle, ...style };
   return {
     name: `session, ${mode}, ${messages} messages, ${faults} ${faults === 1 ? 'fault' : 'faults'}${wholeStyle.delay > 0 ? `, handlers of ${wholeStyle.delay} ms` : ''}${wholeStyle.stateful ? '' : ', stateless'}`,
     create: async () => {

@@ -2,7 +2,9 @@ import type { DeliveryMode } from '../../delivery/modes.js';
 import type { Milliseconds } from '../../environment.js';
 import { SeededRandom } from '../seeded-random.js';
 import { planFaults, type PlannedFault } from './faults.js';
+import { drawCallback, drawMessages, drawMode } from './session-life.js';
 import { drawStyle, type ServiceStyle } from './service.js';
+import type { ScriptedMessage, SessionScript } from './watched-session.js';
 
 /** What a seed says about a scope. */
 export interface ScopePlan {
@@ -18,10 +20,10 @@ export interface ScopePlan {
     readonly name: string;
     readonly pool: string;
     readonly mode: DeliveryMode;
-    readonly hasCallback: boolean;
+    readonly callback: SessionScript['callback'];
     /** Between two look-ups. */
     readonly pause: Milliseconds;
-    readonly messages: readonly { readonly after: Milliseconds; readonly padding: number }[];
+    readonly messages: readonly ScriptedMessage[];
   }[];
   readonly faults: readonly PlannedFault[];
   /** All is well after so long. */
@@ -33,9 +35,9 @@ export function planScope(seed: number): ScopePlan {
   const registrars = drawRegistrars(random);
   const pools = Array.from({ length: 1 + random.below(3) }, (_, index) => `pool${index + 1}`);
   const elements = new Map(Array.from({ length: Math.max(pools.length, 3 + random.below(6)) }, (_, index) => [`e${index + 1}`, pools[index % pools.length] ?? '']));
-  const styles = new Map(pools.map((pool) => [pool, drawStyle(random)]));
+  const styles = new Map(pools.map((pool) => [pool, drawPoolStyle(random, [...elements.values()].filter((each) => each === pool).length)]));
   const span = 10_000 + random.below(14_000);
-  const users = Array.from({ length: 1 + random.below(3) }, (_, index) => drawUser(random, `u${index + 1}`, pools, styles, span));
+  const users = Array.from({ length: 1 + random.below(MAX_USERS) }, (_, index) => drawUser(random, `u${index + 1}`, pools, span));
   const keeps = new Set([...elements.keys()].filter(() => random.below(2) === 0));
   return {
     network: { latency: 0.5 + random.below(4), jitter: random.below(3) * random.below(4), loss: random.below(5) === 0 ? 0.01 : 0, chunks: random.below(2) === 0 ? 'whole' : 'random', bufferSize: 0x1_0000 },
@@ -44,6 +46,13 @@ export function planScope(seed: number): ScopePlan {
     faults: drawFaults(random, registrars.map(({ name }) => name), [...elements.keys()], users.map(({ name }) => name), span),
   };
 }
+
+/** Its elements have room for all users: what is refused by all has nowhere to go. */
+function drawPoolStyle(random: SeededRandom, elements: number): ServiceStyle {
+  const style = drawStyle(random);
+  return { ...style, maxSessions: Math.max(style.maxSessions, Math.ceil(MAX_USERS / elements) + 1) };
+}
+const MAX_USERS = 3;
 
 /** Two or three as a rule. Each knows all others, or the first alone; the first knows the second. */
 function drawRegistrars(random: SeededRandom): ScopePlan['registrars'] {
@@ -55,13 +64,12 @@ function drawRegistrars(random: SeededRandom): ScopePlan['registrars'] {
   }));
 }
 
-function drawUser(random: SeededRandom, name: string, pools: readonly string[], styles: ReadonlyMap<string, ServiceStyle>, span: Milliseconds): ScopePlan['users'][number] {
+function drawUser(random: SeededRandom, name: string, pools: readonly string[], span: Milliseconds): ScopePlan['users'][number] {
   const pool = pools[random.below(pools.length)] ?? '';
-  const mode = styles.get(pool)?.stateful === true ? 'effectively-once' : (['effectively-once', 'at-least-once', 'at-most-once'] as const)[random.below(3)] ?? 'effectively-once';
   const count = 5 + random.below(20);
   return {
-    name, pool, mode, hasCallback: random.below(3) === 0, pause: 200 + random.below(600),
-    messages: Array.from({ length: count }, () => ({ after: random.below((2 * span) / count), padding: random.below(60) })),
+    name, pool, mode: drawMode(random), callback: drawCallback(random), pause: 200 + random.below(600),
+    messages: drawMessages(random, count, () => ({ after: random.below((2 * span) / count), padding: random.below(60) })),
   };
 }
 

@@ -215,7 +215,7 @@ class Scope {
         accessPoint = await initialize({ registrars: this.#allAsap, environment: host.environment });
         void this.#lookUp(accessPoint, host, user);
         const style = this.#plan.styles.get(user.pool)!;
-        session = new WatchedSession(this.#stage, host, { ...style, mode: user.mode, messages: user.messages, window: { messages: 1024, bytes: 0x10_0000 }, hasCallback: user.hasCallback, reading: 0 }, (identifier) => this.#names.get(identifier) ?? hexadecimal(identifier), this.#log);
+        session = new WatchedSession(this.#stage, host, { ...style, mode: user.mode, messages: user.messages, window: { messages: 1024, bytes: 0x10_0000 }, callback: user.callback, reading: 0 }, (identifier) => this.#names.get(identifier) ?? hexadecimal(identifier), this.#log);
         await session.open(accessPoint, user.pool);
         this.#sessions.push(session);
         session.send();

@@ -2,16 +2,27 @@ import type { DeliveryMode } from '../../delivery/modes.js';
 
 /** What a session's user and its pool elements saw of one session, as plain data: invariants are held against it. */
 export interface SessionHistory {
+  /** The session's. */
   readonly mode: DeliveryMode;
+  /** Of messages that have another one, by number. */
+  readonly modes: ReadonlyMap<number, DeliveryMode>;
   readonly stateful: boolean;
   readonly concurrency: number;
+  /** `outputCommit: false`. */
+  readonly streaming: boolean;
   /** Messages, in the order of their sending; each begins with its number, from 1. */
   readonly sent: string[];
   /** What became of each send promise: `resolved`, or the error's code; absent as long as it waits. */
   readonly sends: Map<number, string>;
+  /** Messages that were taken back before they were transmitted (D-3): aborted, or expired. */
+  readonly takenBack: Set<number>;
+  /** Messages that the failover callback discarded (D-15), and the epoch in which it did. */
+  readonly discarded: Map<number, number>;
   readonly replies: string[];
-  /** Unprompted messages, in the order in which the user saw them. */
+  /** Unprompted messages that waited for a snapshot, in the order in which the user saw them. */
   readonly ticks: number[];
+  /** Unprompted messages that waited for nothing: `EPOCH.NUMBER`. */
+  readonly notes: string[];
   /** At each pool element in turn. */
   instances: InstanceHistory[];
   /** Messages that the session gave back as perhaps not handled. */
@@ -57,6 +68,13 @@ export class InstanceLog {
   }
 }
 
-export function emptyHistory(given: Pick<SessionHistory, 'mode' | 'stateful' | 'concurrency' | 'window'>): SessionHistory {
-  return { ...given, sent: [], sends: new Map(), replies: [], ticks: [], instances: [], undelivered: [], errors: [], failovers: 0, end: undefined, isSettled: false, mostKept: { messages: 0, bytes: 0 } };
+export const modeOf = ({ mode, modes }: Pick<SessionHistory, 'mode' | 'modes'>, number: number): DeliveryMode => modes.get(number) ?? mode;
+
+type Given = Pick<SessionHistory, 'mode' | 'stateful' | 'concurrency' | 'window'> & Partial<Pick<SessionHistory, 'modes' | 'streaming'>>;
+
+export function emptyHistory({ modes = new Map(), streaming = false, mode, stateful, concurrency, window }: Given): SessionHistory {
+  return {
+    mode, modes, stateful, concurrency, streaming, window, sent: [], sends: new Map(), takenBack: new Set(), discarded: new Map(), replies: [], ticks: [], notes: [], instances: [], undelivered: [], errors: [],
+    failovers: 0, end: undefined, isSettled: false, mostKept: { messages: 0, bytes: 0 },
+  };
 }

@@ -1,5 +1,5 @@
-import { numberOf, reference, stateText, statelessReplies } from './counter.js';
-import type { InstanceHistory, SessionHistory } from './session-history.js';
+import { numberOf, readReply, recounted, replyCount, stateOf, stateText } from './counter.js';
+import { modeOf, type InstanceHistory, type SessionHistory } from './session-history.js';
 
 /** What a session promises (docs/delivery.md), each with its name. A check gives what is wrong, in words, or undefined. */
 export interface SessionInvariant {
@@ -10,15 +10,19 @@ export interface SessionInvariant {
 }
 
 export const sessionInvariants: readonly SessionInvariant[] = [
-  { name: 'replies are as if nothing had failed', when: 'always', check: ordered(repliesInOrder) },
+  { name: 'replies are as if nothing had failed', when: 'always', check: repliesInOrder },
   { name: 'every reply comes', when: 'at rest', check: allReplies },
+  { name: 'replies say what was counted', when: 'at rest', check: genuineReplies },
   { name: 'state is as if nothing had failed', when: 'at rest', check: finalState },
   { name: 'at-least-once loses nothing', when: 'at rest', check: nothingLost },
   { name: 'at-least-once resolves when handled', when: 'always', check: resolvedWhenHandled },
   { name: 'at-most-once doubles nothing', when: 'always', check: nothingDoubled },
   { name: 'at-most-once reports what it may have lost', when: 'at rest', check: lossReported },
+  { name: 'what was taken back is handled by nobody', when: 'always', check: takenBackForGood },
+  { name: 'what was discarded is not handled again', when: 'always', check: discardedForGood },
   { name: 'unprompted messages are numbered without a gap', when: 'always', check: ticksInOrder },
-  { name: 'order at the new pool element', when: 'always', check: ({ instances, mode, concurrency }) => first(instances, (instance) => orderAt(instance, mode === 'at-most-once', concurrency)) },
+  { name: 'unprompted messages come once', when: 'always', check: ({ notes }) => notes.find((note, index) => notes.indexOf(note) !== index)?.concat(' came twice') },
+  { name: 'order at the new pool element', when: 'always', check: (history) => first(history.instances, (instance) => orderAt(instance, history)) },
   { name: 'a message at a time', when: 'always', check: ({ instances, concurrency }) => first(instances, (instance) => (instance.mostRunning > concurrency ? `${instance.mostRunning} handlers at once at ${place(instance)}` : undefined)) },
   { name: 'one epoch at a time at a pool element', when: 'always', check: oneEpoch },
   { name: 'who froze hands nothing out', when: 'always', check: ({ instances }) => first(instances, (instance) => (instance.trespasses.length > 0 ? `${place(instance)} began ${instance.trespasses.join(', ')} after its user had left` : undefined)) },
@@ -27,74 +31,147 @@ export const sessionInvariants: readonly SessionInvariant[] = [
   { name: 'the window is bounded', when: 'always', check: windowBounded },
 ];
 
-/** Effectively-once with one handler at a time. */
-function ordered(check: (history: SessionHistory) => string | undefined): (history: SessionHistory) => string | undefined {
-  return (history) => (history.mode === 'effectively-once' ? check(history) : undefined);
-}
+// ---- effectively-once
 
-const expectedReplies = ({ stateful, sent }: SessionHistory): readonly string[] => (stateful ? reference(sent).replies : sent.flatMap(statelessReplies));
+/** Sent effectively-once, and left in the sequence. */
+const isExact = (history: SessionHistory, number: number): boolean => modeOf(history, number) === 'effectively-once' && isLeft(history, number);
+const isLeft = ({ takenBack, discarded }: SessionHistory, number: number): boolean => !takenBack.has(number) && !discarded.has(number);
+
+const numbersOf = ({ sent }: SessionHistory): number[] => sent.map(numberOf);
+const labelsOf = (number: number): string[] => Array.from({ length: replyCount(number) }, (_, index) => `${number}.${index}`);
+type Reply = ReturnType<typeof readReply>;
 
 function repliesInOrder(history: SessionHistory): string | undefined {
-  const expected = expectedReplies(history);
-  const { replies, concurrency } = history;
-  if (concurrency > 1) return onceEach(replies, expected);
-  const at = replies.findIndex((reply, index) => reply !== expected[index]);
-  return at < 0 ? undefined : `reply ${at + 1} is ${replies[at]}, not ${expected[at] ?? 'nothing'}`;
+  const replies = history.replies.map(readReply).filter(({ number }) => isExact(history, number));
+  if (replies.length === 0) return undefined;
+  const expected = numbersOf(history).filter((number) => isExact(history, number)).flatMap(labelsOf);
+  return wrongLabel(replies, expected, history.concurrency) ?? (history.stateful ? oneStory(replies, history) : oneAnswerEach(replies, history));
 }
 
-function onceEach(replies: readonly string[], expected: readonly string[]): string | undefined {
+function wrongLabel(replies: readonly Reply[], expected: readonly string[], concurrency: number): string | undefined {
+  if (concurrency > 1) return onceEach(replies.map(({ label }) => label), expected);
+  const at = replies.findIndex(({ label }, index) => label !== expected[index]);
+  return at < 0 ? undefined : `reply ${at + 1} is ${replies[at]?.label}, not ${expected[at] ?? 'nothing'}`;
+}
+
+function onceEach(labels: readonly string[], expected: readonly string[]): string | undefined {
   const known = new Set(expected);
   const seen = new Set<string>();
-  for (const reply of replies) {
-    if (!known.has(reply)) return `${reply} is no reply to anything`;
-    if (seen.has(reply)) return `${reply} came twice`;
-    seen.add(reply);
+  for (const label of labels) {
+    if (!known.has(label)) return `${label} is no reply to anything`;
+    if (seen.has(label)) return `${label} came twice`;
+    seen.add(label);
+  }
+  return undefined;
+}
+
+/** Each reply was made in a state that goes on from that of the one before: everything exact, once, and the dice as they had fallen. */
+function oneStory(replies: readonly Reply[], history: SessionHistory): string | undefined {
+  let before = '';
+  for (const { label, number, state } of replies) {
+    const exact = state.seen.filter((entry) => isExact(history, numberOf(entry)));
+    const counts = numbersOf(history).filter((each) => each <= number && isExact(history, each));
+    if (exact.map(numberOf).join() !== counts.join()) return `reply ${label} was made after ${exact.join(', ')}, not ${counts.join(', ')}`;
+    const story = exact.join('.');
+    if (!`${story}.`.startsWith(before)) return `reply ${label} was made after ${story}; one before it after ${before}`;
+    before = `${story}.`;
+  }
+  return undefined;
+}
+
+/** Replies are given out, and recognised, per request as a whole; streamed ones are not (D-10). */
+function oneAnswerEach(replies: readonly Reply[], { streaming }: SessionHistory): string | undefined {
+  const answers = new Map<number, string>();
+  for (const { label, number, state } of replies) {
+    const text = stateText(state);
+    if ((answers.get(number) ?? text) !== text && !streaming) return `reply ${label} says ${text}; another to the same message ${answers.get(number)}`;
+    answers.set(number, text);
   }
   return undefined;
 }
 
 function allReplies(history: SessionHistory): string | undefined {
-  if (history.mode === 'at-most-once' || history.end !== undefined) return undefined;
-  const missing = expectedReplies(history).filter((reply) => !history.replies.includes(reply));
+  if (history.end !== undefined) return undefined;
+  const given = new Set(history.replies.map((reply) => readReply(reply).label));
+  const missing = numbersOf(history).filter((number) => modeOf(history, number) !== 'at-most-once' && isLeft(history, number)).flatMap(labelsOf).filter((label) => !given.has(label));
   return missing.length === 0 ? undefined : `no reply ${missing.join(', ')}`;
 }
 
-function finalState({ mode, stateful, sent, instances, end }: SessionHistory): string | undefined {
-  if (mode !== 'effectively-once' || !stateful || end !== undefined) return undefined;
-  const expected = stateText(reference(sent).state);
-  const last = instances.reduce<InstanceHistory | undefined>((latest, instance) => (latest === undefined || instance.epoch > latest.epoch ? instance : latest), undefined);
-  return last === undefined || last.state === expected ? undefined : `${place(last)} has ${last.state}, not ${expected}`;
+function genuineReplies(history: SessionHistory): string | undefined {
+  return first(history.replies, (text) => {
+    const { label, number, state } = readReply(text);
+    const last = state.seen.at(-1);
+    return last === undefined || numberOf(last) !== number || (!history.stateful && state.seen.length !== 1) ? `reply ${label} was made after ${state.seen.join(', ')}` : notGenuine(`reply ${label}`, text.split(' ')[1] ?? '', history);
+  });
 }
 
-const handledOf = ({ instances }: SessionHistory): number[] => instances.flatMap(({ events }) => events.filter((event) => /^\d+$/.test(event)).map(Number));
+/** Nothing is counted twice, in another order, or changed on its way. */
+function notGenuine(what: string, text: string, { sent }: SessionHistory): string | undefined {
+  const state = stateOf(text);
+  const numbers = state.seen.map(numberOf);
+  if (numbers.some((number, index) => index > 0 && number <= (numbers[index - 1] ?? 0))) return `${what} was made after ${numbers.join(', ')}`;
+  const expected = stateText(recounted(state, sent));
+  return text === expected ? undefined : `${what} says ${text}, not ${expected}`;
+}
+
+function finalState(history: SessionHistory): string | undefined {
+  const { stateful, instances, end, replies } = history;
+  const last = instances.reduce<InstanceHistory | undefined>((latest, instance) => (latest === undefined || instance.epoch > latest.epoch ? instance : latest), undefined);
+  if (!stateful || end !== undefined || last === undefined) return undefined;
+  const exact = stateOf(last.state).seen.filter((entry) => isExact(history, numberOf(entry)));
+  const expected = numbersOf(history).filter((number) => isExact(history, number));
+  if (exact.map(numberOf).join() !== expected.join()) return `${place(last)} has ${last.state}, not ${expected.join('.')}`;
+  const told = replies.map(readReply).filter(({ number }) => isExact(history, number)).at(-1)?.state.seen.filter((entry) => isExact(history, numberOf(entry))) ?? [];
+  return told.some((entry, index) => exact[index] !== entry) ? `${place(last)} has ${last.state}; its user was told ${told.join('.')}` : notGenuine(place(last), last.state, history);
+}
+
+// ---- the other modes
+
+const handledOf = ({ instances }: Pick<SessionHistory, 'instances'>): number[] => instances.flatMap(({ events }) => events.filter((event) => /^\d+$/.test(event)).map(Number));
 
 function nothingLost(history: SessionHistory): string | undefined {
-  if (history.mode === 'at-most-once' || history.end !== undefined) return undefined;
+  if (history.end !== undefined) return undefined;
   const handled = new Set(handledOf(history));
-  const lost = history.sent.map(numberOf).filter((number) => !handled.has(number));
+  const lost = numbersOf(history).filter((number) => modeOf(history, number) !== 'at-most-once' && isLeft(history, number) && !handled.has(number));
   return lost.length === 0 ? undefined : `${lost.join(', ')} handled by nobody`;
 }
 
 function resolvedWhenHandled(history: SessionHistory): string | undefined {
-  if (history.mode !== 'at-least-once') return undefined;
+  const waited = [...history.sends].filter(([number, outcome]) => outcome === 'resolved' && modeOf(history, number) === 'at-least-once' && isLeft(history, number));
+  if (waited.length === 0) return undefined;
   const handled = new Set(handledOf(history));
-  const early = [...history.sends].filter(([number, outcome]) => outcome === 'resolved' && !handled.has(number)).map(([number]) => number);
+  const early = waited.map(([number]) => number).filter((number) => !handled.has(number));
   return early.length === 0 ? undefined : `the promise of ${early.join(', ')} resolved, and nobody has handled it`;
 }
 
 function nothingDoubled(history: SessionHistory): string | undefined {
-  if (history.mode !== 'at-most-once') return undefined;
-  const handled = handledOf(history);
+  const isFor = (number: number): boolean => modeOf(history, number) === 'at-most-once';
+  const handled = handledOf(history).filter(isFor);
   const twice = handled.filter((number, index) => handled.indexOf(number) !== index);
   if (twice.length > 0) return `${twice.join(', ')} handled twice`;
-  return history.replies.find((reply, index) => history.replies.indexOf(reply) !== index)?.concat(' came twice');
+  const labels = history.replies.map(readReply).filter(({ number }) => isFor(number)).map(({ label }) => label);
+  return labels.find((label, index) => labels.indexOf(label) !== index)?.concat(' came twice');
 }
 
 function lossReported(history: SessionHistory): string | undefined {
-  if (history.mode !== 'at-most-once') return undefined;
   const known = new Set([...handledOf(history), ...history.undelivered.map(numberOf)]);
-  const silent = history.sent.map(numberOf).filter((number) => !known.has(number) && (history.sends.get(number) ?? 'resolved') === 'resolved');
+  const silent = numbersOf(history).filter((number) => modeOf(history, number) === 'at-most-once' && isLeft(history, number) && !known.has(number) && (history.sends.get(number) ?? 'resolved') === 'resolved');
   return silent.length === 0 ? undefined : `${silent.join(', ')} neither handled nor reported`;
+}
+
+function takenBackForGood(history: SessionHistory): string | undefined {
+  if (history.takenBack.size === 0) return undefined;
+  const handled = handledOf(history).filter((number) => history.takenBack.has(number));
+  return handled.length === 0 ? undefined : `${handled.join(', ')} was taken back, and handled`;
+}
+
+/** The callback runs at the next element, before anything is sent there again. */
+function discardedForGood({ discarded, instances }: SessionHistory): string | undefined {
+  if (discarded.size === 0) return undefined;
+  return first(instances, (instance) => {
+    const again = handledOf({ instances: [instance] }).filter((number) => (discarded.get(number) ?? Infinity) <= instance.epoch);
+    return again.length === 0 ? undefined : `${place(instance)} handles ${again.join(', ')}, which was discarded`;
+  });
 }
 
 function ticksInOrder({ ticks }: SessionHistory): string | undefined {
@@ -102,8 +179,10 @@ function ticksInOrder({ ticks }: SessionHistory): string | undefined {
   return at < 0 ? undefined : `unprompted message ${at + 1} is number ${ticks[at]}`;
 }
 
+// ---- at the pool elements
+
 /** D-13: the cookie, what the callback sent, the rest by its numbers. */
-function orderAt(instance: InstanceHistory, mayHaveGaps: boolean, concurrency: number): string | undefined {
+function orderAt(instance: InstanceHistory, history: SessionHistory): string | undefined {
   const { events } = instance;
   let stage = 0;
   let last = 0;
@@ -113,10 +192,20 @@ function orderAt(instance: InstanceHistory, mayHaveGaps: boolean, concurrency: n
     stage = now;
     if (now < 2) continue;
     const number = Number(event);
-    if (number <= last || (last > 0 && number !== last + 1 && !mayHaveGaps && concurrency === 1)) return `${place(instance)} saw ${number} after ${last}`;
+    if (number <= last || (last > 0 && isGap(last, number, history))) return `${place(instance)} saw ${number} after ${last}`;
     last = number;
   }
   return undefined;
+}
+
+/** A replay leaves out what is covered: alone where each is covered by itself. */
+function isGap(last: number, number: number, history: SessionHistory): boolean {
+  if (history.concurrency > 1) return false;
+  for (let between = last + 1; between < number; between += 1) {
+    const mode = modeOf(history, between);
+    if (isLeft(history, between) && mode !== 'at-most-once' && !(mode === 'at-least-once' && history.stateful)) return true;
+  }
+  return false;
 }
 
 function oneEpoch({ instances }: SessionHistory): string | undefined {
@@ -126,6 +215,8 @@ function oneEpoch({ instances }: SessionHistory): string | undefined {
   }
   return undefined;
 }
+
+// ---- everywhere
 
 function sendsSettle({ sent, sends }: SessionHistory): string | undefined {
   const waiting = sent.map(numberOf).filter((number) => !sends.has(number));

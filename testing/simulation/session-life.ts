@@ -11,7 +11,7 @@ import type { Scenario } from './outcome.js';
 import { counterService, drawStyle, type ServiceStyle } from './service.js';
 import { InstanceLog } from './session-history.js';
 import { Stage, type Role } from './stage.js';
-import { WatchedSession } from './watched-session.js';
+import { WatchedSession, type ScriptedMessage, type SessionScript } from './watched-session.js';
 
 /** One session's life: a registrar, two or three pool elements, a user who sends a handful of messages, and what goes wrong. */
 export const sessionLife: Scenario = {
@@ -28,9 +28,9 @@ export interface SessionPlan {
   readonly mode: DeliveryMode;
   readonly style: ServiceStyle;
   readonly elements: readonly string[];
-  readonly messages: readonly { readonly after: Milliseconds; readonly padding: number }[];
+  readonly messages: readonly ScriptedMessage[];
   readonly window: { readonly messages: number; readonly bytes: number };
-  readonly hasCallback: boolean;
+  readonly callback: SessionScript['callback'];
   /** The user's listener takes so long. */
   readonly reading: Milliseconds;
   readonly faults: readonly PlannedFault[];
@@ -46,7 +46,7 @@ const FENCED = 550;
 export function planSession(seed: number): SessionPlan {
   const random = new SeededRandom(seed).fork();
   const style = drawStyle(random);
-  const mode = style.stateful ? 'effectively-once' : (['effectively-once', 'at-least-once', 'at-most-once'] as const)[random.below(3)] ?? 'at-least-once';
+  const mode = drawMode(random);
   const elements = Array.from({ length: random.below(6) === 0 ? 1 : 2 + random.below(2) }, (_, index) => `pe${index + 1}`);
   const leaving = elements.length > 1 ? ['drain'] as const : []; // the only one has nobody to leave its sessions to
   const span = 300 + random.below(2_200);
@@ -55,9 +55,9 @@ export function planSession(seed: number): SessionPlan {
   return {
     network: { latency: 0.5 + random.below(5), jitter: random.below(3) * random.below(5), loss: random.below(4) === 0 ? 0.02 : 0, chunks: random.below(2) === 0 ? 'whole' : 'random', bufferSize: random.below(4) === 0 ? 2_000 : 0x1_0000 },
     mode, style, elements, span,
-    messages: Array.from({ length: count }, () => ({ after: random.below(2) * random.below((2 * span) / count), padding: hasLarge ? random.below(2) * random.below(20_000) : random.below(60) })),
+    messages: drawMessages(random, count, () => ({ after: random.below(2) * random.below((2 * span) / count), padding: hasLarge ? random.below(2) * random.below(20_000) : random.below(60) })),
     window: random.below(4) === 0 ? { messages: 2 + random.below(4), bytes: 0x10_0000 } : { messages: 1024, bytes: 0x10_0000 },
-    hasCallback: random.below(3) === 0,
+    callback: drawCallback(random),
     reading: random.below(5) === 0 ? random.below(100) : 0,
     faults: planFaults(random, {
       victims: [
@@ -69,6 +69,24 @@ export function planSession(seed: number): SessionPlan {
       others: [USER, ...elements, REGISTRAR], count: random.below(6), span, segments: 3 * count, longest: 1_600,
     }),
   };
+}
+
+/** Effectively-once most often: it promises most. */
+export const drawMode = (random: SeededRandom): DeliveryMode => (['effectively-once', 'effectively-once', 'at-least-once', 'at-most-once'] as const)[random.below(4)] ?? 'at-least-once';
+export const drawCallback = (random: SeededRandom): SessionScript['callback'] => (['none', 'none', 'sends', 'discards'] as const)[random.below(4)] ?? 'none';
+
+/** In some sessions messages have modes of their own; in some a few are taken back, or would be if they still waited. */
+export function drawMessages(random: SeededRandom, count: number, plain: () => ScriptedMessage): ScriptedMessage[] {
+  const isMixed = random.below(3) === 0;
+  const isLimited = random.below(3) === 0;
+  const wantsAcks = random.below(4) === 0;
+  return Array.from({ length: count }, () => ({
+    ...plain(),
+    ...(isMixed && random.below(2) === 0 && { deliver: drawMode(random) }),
+    ...(isLimited && random.below(3) === 0 && { lifetime: 1 + random.below(random.below(2) === 0 ? 10 : 1_000) }),
+    ...(isLimited && random.below(3) === 0 && { abortAfter: random.below(random.below(2) === 0 ? 10 : 1_000) }),
+    ...(wantsAcks && random.below(2) === 0 && { ack: true }),
+  }));
 }
 
 class SessionLife {

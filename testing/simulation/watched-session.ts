@@ -2,22 +2,38 @@ import type { ServiceAccessPoint } from '../../actors/access-point.js';
 import type { Session, UserSession } from '../../actors/session.js';
 import type { DeliveryMode } from '../../delivery/modes.js';
 import type { Milliseconds } from '../../environment.js';
-import { RserpoolError } from '../../errors.js';
+import type { FailoverCallback } from '../../actors/recovery.js';
+import type { SendOptions } from '../../actors/session-messages.js';
+import { RserpoolError, SessionError } from '../../errors.js';
 import type { WorldHost } from '../world.js';
+import { numberOf } from './counter.js';
 import { emptyHistory, type InstanceLog, type SessionHistory } from './session-history.js';
 import { sessionInvariants } from './session-invariants.js';
 import type { Stage } from './stage.js';
 import { short } from './transcript.js';
+
+/** A message of a script: `after` the one before. */
+export interface ScriptedMessage {
+  readonly after: Milliseconds;
+  readonly padding: number;
+  /** Default: the session's mode. */
+  readonly deliver?: DeliveryMode;
+  readonly lifetime?: Milliseconds;
+  /** Its signal aborts after so long. */
+  readonly abortAfter?: Milliseconds;
+  readonly ack?: boolean;
+}
 
 export interface SessionScript {
   readonly mode: DeliveryMode;
   /** What the service is. */
   readonly stateful: boolean;
   readonly concurrency: number;
-  /** Each is sent so long after the one before. */
-  readonly messages: readonly { readonly after: Milliseconds; readonly padding: number }[];
+  readonly streaming: boolean;
+  readonly messages: readonly ScriptedMessage[];
   readonly window: { readonly messages: number; readonly bytes: number };
-  readonly hasCallback: boolean;
+  /** What the failover callback does; none: there is no callback. */
+  readonly callback: 'none' | 'sends' | 'discards';
   /** The listener takes so long. */
   readonly reading: Milliseconds;
 }
@@ -37,7 +53,7 @@ export class WatchedSession {
     this.#host = host;
     this.#script = script;
     this.#nameOf = nameOf;
-    this.history = emptyHistory(script);
+    this.history = emptyHistory({ ...script, modes: new Map(script.messages.flatMap(({ deliver }, index) => (deliver === undefined ? [] : [[index + 1, deliver]]))) });
   }
 
   get id(): string | undefined { return this.#session?.id; }
@@ -49,28 +65,54 @@ export class WatchedSession {
 
   /** Opens the session; fails only with its access point. */
   async open(accessPoint: ServiceAccessPoint, handle: string): Promise<void> {
-    const { mode, window, hasCallback } = this.#script;
-    const session = await accessPoint.connect(handle, {
-      deliveryMode: mode, window, openTimeout: PATIENCE, failoverTimeout: PATIENCE, ...(hasCallback && { onFailover: (recovery) => { void recovery.send('callback'); } }),
-    });
+    const { mode, window, callback } = this.#script;
+    const session = await accessPoint.connect(handle, { deliveryMode: mode, window, openTimeout: PATIENCE, failoverTimeout: PATIENCE, ...(callback !== 'none' && { onFailover: this.#recover }) });
     this.#session = session as UserSession;
     this.history.instances = this.log.of(session.id);
     this.#note(`has a session with ${this.#nameOf(session.peIdentifier ?? 0)}`);
     this.#listen(session);
   }
 
+  /** Sends something and makes some of what is pending superfluous, as a callback may. */
+  readonly #recover: FailoverCallback = (recovery, { pending }) => {
+    void recovery.send('callback');
+    if (this.#script.callback !== 'discards') return;
+    for (const { data, discard } of pending) {
+      const number = numberOf(data.toString());
+      if (number % 3 !== 0) continue;
+      this.history.discarded.set(number, Math.min(this.history.discarded.get(number) ?? Infinity, recovery.epoch));
+      this.#note(`discards ${number}`);
+      discard();
+    }
+  };
+
   /** Begins to send. */
   send(index = 0): void {
     const message = this.#script.messages[index];
     if (message === undefined) return;
     this.#host.clock.setTimeout(() => {
-      const text = `${index + 1} ${'.'.repeat(message.padding)}`;
-      const { sent, sends } = this.history;
-      sent.push(text);
-      this.#note(`sends ${short(text)}`);
-      this.#session?.send(text).then(() => { sends.set(index + 1, 'resolved'); }, (error: unknown) => { sends.set(index + 1, error instanceof RserpoolError ? error.code : String(error)); });
+      this.#send(index + 1, message);
       this.send(index + 1);
     }, message.after);
+  }
+
+  #send(number: number, { padding, deliver, lifetime, ack, abortAfter }: ScriptedMessage): void {
+    const text = `${number} ${'.'.repeat(padding)}`;
+    const { sent, sends, takenBack } = this.history;
+    sent.push(text);
+    this.#note(`sends ${short(text)}${deliver === undefined ? '' : `, ${deliver}`}`);
+    const given = { deliver, lifetime, ack, signal: abortAfter === undefined ? undefined : this.#abortedAfter(abortAfter) };
+    const options = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as SendOptions;
+    this.#session?.send(text, options).then(() => { sends.set(number, 'resolved'); }, (error: unknown) => {
+      sends.set(number, error instanceof RserpoolError ? error.code : String(error));
+      if (isTakenBack(error)) takenBack.add(number);
+    });
+  }
+
+  #abortedAfter(span: Milliseconds): AbortSignal {
+    const controller = new AbortController();
+    this.#host.clock.setTimeout(() => { controller.abort(); }, span);
+    return controller.signal;
   }
 
   /** Lets time pass until everything sent is covered and answered. */
@@ -109,6 +151,7 @@ export class WatchedSession {
       const text = data.toString();
       this.#note(`gets ${short(text)}`);
       if (text.startsWith('tick')) history.ticks.push(Number(text.slice(5)));
+      else if (text.startsWith('note')) history.notes.push(text.slice(5));
       else if (!recovery) history.replies.push(text);
       if (reading > 0) return this.#pause(reading) as unknown as undefined; // holds the credit (D-21)
     });
@@ -119,7 +162,9 @@ export class WatchedSession {
     session.on('error', (error, { undelivered }) => {
       this.#note(`error ${error.code}${undelivered === undefined ? '' : ` of ${short(undelivered.toString())}`}`);
       history.errors.push(error.code);
-      if (undelivered !== undefined) history.undelivered.push(undelivered.toString());
+      if (undelivered === undefined) return;
+      history.undelivered.push(undelivered.toString());
+      if (isTakenBack(error)) history.takenBack.add(numberOf(undelivered.toString())); // its promise may have resolved when it was kept
     });
     session.on('closed', () => { if (!this.#isLeaving) history.end = history.errors.at(-1) ?? 'closed'; });
   }
@@ -128,6 +173,9 @@ export class WatchedSession {
 
   #note(what: string): void { this.#stage.transcript.note(this.#host.name, what); }
 }
+
+/** Before it was transmitted (D-3). */
+const isTakenBack = (error: unknown): boolean => error instanceof SessionError && error.outcome === 'not-taken' && (error.code === 'MESSAGE_EXPIRED' || error.code === 'MESSAGE_ABORTED');
 
 /** Faults end; so nothing has to fail for want of time. */
 const PATIENCE = 600_000;
