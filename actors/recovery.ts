@@ -1,5 +1,5 @@
 import type { UserHalf } from '../delivery/user-half.js';
-import { copyOf } from '../delivery/port.js';
+import { copyOf } from '../delivery/buffers.js';
 import type { Kept } from '../delivery/window.js';
 import { SessionError } from '../errors.js';
 import type { UserSession } from './session.js';

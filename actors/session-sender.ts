@@ -1,3 +1,4 @@
+import { copyOf } from '../delivery/buffers.js';
 import { type UserHalf } from '../delivery/user-half.js';
 import type { DeliveryMode } from '../delivery/modes.js';
 import type { Kept } from '../delivery/window.js';
@@ -25,10 +26,10 @@ export class SessionSender {
 
   constructor(readonly half: UserHalf, readonly mode: DeliveryMode, readonly clock: Clock, readonly owner: SenderOwner) {}
 
-  /** Keeps the payload, which is ours, or lets it wait for room. */
-  send(payload: Buffer, options: SendOptions | undefined): Promise<void> {
+  /** Keeps a copy of the payload, or lets it wait for room. */
+  send(payload: Uint8Array, options: SendOptions | undefined): Promise<void> {
     if (options?.signal?.aborted === true) throw new SessionError('MESSAGE_ABORTED', 'the message was aborted before it was sent', { cause: options.signal.reason, outcome: 'not-taken' });
-    if (this.#blocked.length > 0 || !this.half.window.hasRoom(payload.length)) return this.#sendLater(payload, options);
+    if (this.#blocked.length > 0 || !this.half.window.hasRoom(payload.length)) return this.#sendLater(copyOf(payload), options);
     return this.#take(payload, options);
   }
 
@@ -78,7 +79,7 @@ export class SessionSender {
     for (const { reject } of this.#acks?.values() ?? []) reject(withOutcome(error, 'handled')); // those that are kept have been rejected above
   }
 
-  #take(payload: Buffer, options: SendOptions | undefined): Promise<void> {
+  #take(payload: Uint8Array, options: SendOptions | undefined): Promise<void> {
     const mode = options?.deliver ?? this.mode;
     const entry = this.half.send(payload, mode, options?.ppid ?? 0, options?.ack === true);
     const outcome = this.#outcomeOf(entry, mode);

@@ -1,6 +1,7 @@
 import type { Output } from '../delivery/held.js';
 import type { DeliveryMode } from '../delivery/modes.js';
-import { copyOf, type Port } from '../delivery/port.js';
+import { copyOf, pieceOf } from '../delivery/buffers.js';
+import type { Port } from '../delivery/port.js';
 import { UserHalf, type UserHalfOwner } from '../delivery/user-half.js';
 import type { Kept, WindowLimits } from '../delivery/window.js';
 import type { Milliseconds } from '../environment.js';
@@ -127,7 +128,7 @@ export class UserSession implements MoverOwner, SenderOwner, Port, UserHalfOwner
       if (this.#isOver) throw new SessionError('SESSION_CLOSED', 'the session is closed', { outcome: 'not-taken' });
       if (this.#isClosing) throw new UsageError('CLOSED', 'close() has been called');
       checkSend(data, options, this.half.window.limits);
-      return this.#sender.send(typeof data === 'string' ? Buffer.from(data) : copyOf(data), options); // it is kept (D-22)
+      return this.#sender.send(typeof data === 'string' ? Buffer.from(data) : data, options); // copied where it is kept (D-22)
     } catch (error) {
       return this.#rejected(error as RserpoolError);
     }
@@ -259,7 +260,7 @@ export class UserSession implements MoverOwner, SenderOwner, Port, UserHalfOwner
     for (const listener of this.#events.listeners('data')) {
       try {
         const result: unknown = listener(output.payload, output);
-        if (result instanceof Promise) (pending ??= []).push(result);
+        if (result !== undefined && result instanceof Promise) (pending ??= []).push(result);
       } catch (error) {
         this.#plane.environment.logger.error({ err: error, session: this.id }, 'a data listener threw');
       }
@@ -276,7 +277,7 @@ export class UserSession implements MoverOwner, SenderOwner, Port, UserHalfOwner
   }
 
   #control(bytes: Buffer, start: number, end: number): void {
-    const { message } = decodeAsap(copyOf(bytes.subarray(start + offsets.DATA.tail, end))); // the cookie is kept
+    const { message } = decodeAsap(copyOf(pieceOf(bytes, start + offsets.DATA.tail, end))); // the cookie is kept
     if (message.type !== 'ASAP_COOKIE') return;
     const stored = { cookie: message.cookie, snapshot: message.snapshot };
     if (message.snapshot) this.half.onCookie(stored, decodeSnapshot(message.snapshot)); else this.half.onForeignCookie(stored);

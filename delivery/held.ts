@@ -1,4 +1,4 @@
-import { copyOf } from './port.js';
+import { copyOf } from './buffers.js';
 
 /** An output of a pool element, and what its receiver learns of it: the `info` of a `'data'` event. It may wait to be given out (D-10, D-12). */
 export class Output {

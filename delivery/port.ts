@@ -69,10 +69,3 @@ export function writeFrame(port: FrameSpace, frame: Uint8Array): void {
 function copy(source: Uint8Array, target: Buffer, at: number, from: number, to: number): void {
   target.set(from === 0 && to === source.length ? source : source.subarray(from, to), at);
 }
-
-/** An own copy; twice as quick as `Buffer.from` for small payloads. */
-export function copyOf(bytes: Uint8Array): Buffer {
-  const copied = Buffer.allocUnsafe(bytes.length);
-  copied.set(bytes);
-  return copied;
-}

@@ -1,10 +1,11 @@
 import { SessionError, UsageError } from '../errors.js';
 import { ASAP_PPID, closeCodes, encodeFrame, mapping, offsets, readU32, type CloseCode } from '../wire/mapping.js';
+import { copyOf, pieceOf } from './buffers.js';
 import { DEFAULT_CREDIT, ReceiveCredit } from './credit.js';
 import { Incoming } from './incoming.js';
 import type { DeliveryMode } from './modes.js';
 import { OutputQueue } from './output-queue.js';
-import { copyOf, writeData, writeFrame, writeReply, writeWord, type Port } from './port.js';
+import { writeData, writeFrame, writeReply, writeWord, type Port } from './port.js';
 import { Reassembly } from './reassembly.js';
 import { isAfter } from './serial.js';
 
@@ -78,10 +79,15 @@ export class ServiceHalf {
   #idle: (() => void)[] = [];
   readonly #partial = new Reassembly();
   readonly #receiveCredit = new ReceiveCredit();
+  readonly #session: number;
+  /** The pool user holds a handler's replies until it has settled. */
+  readonly #isHolding: boolean;
 
   constructor(readonly port: Port, readonly options: ServiceHalfOptions, readonly owner: ServiceHalfOwner) {
     this.epoch = options.epoch;
     this.sessionId = options.sessionId;
+    this.#session = options.session;
+    this.#isHolding = options.outputCommit && options.mode === 'effectively-once';
     this.output = new OutputQueue(port);
     this.output.credit.reset(options.credit);
   }
@@ -96,7 +102,7 @@ export class ServiceHalf {
   accept(stateful: boolean): void {
     if (this.#state !== 'accepting') return;
     this.stateful = stateful;
-    writeFrame(this.port, encodeFrame({ type: 'ACCEPT', session: this.options.session, stateful, streaming: !this.options.outputCommit, credit: this.#receiveCredit.total }));
+    writeFrame(this.port, encodeFrame({ type: 'ACCEPT', session: this.#session, stateful, streaming: !this.options.outputCommit, credit: this.#receiveCredit.total }));
     this.port.flushSoon();
     this.#state = 'restoring';
   }
@@ -127,7 +133,7 @@ export class ServiceHalf {
   onData(bytes: Buffer, start: number, end: number): void {
     if (this.#state === 'ended' || this.#state === 'draining') return;
     const flags = bytes[start + 5]!;
-    const payload = this.#whole(bytes.subarray(start + offsets.DATA.tail, end), (flags & DATA.more) !== 0);
+    const payload = this.#whole(pieceOf(bytes, start + offsets.DATA.tail, end), (flags & DATA.more) !== 0);
     if (!payload) return;
     const id = readU32(bytes, start + offsets.DATA.id);
     const recovery = (flags & DATA.recovery) !== 0;
@@ -186,7 +192,7 @@ export class ServiceHalf {
     if (this.#state === 'ended') return this.#checkIdle();
     if (incoming.failure) return this.#fail(incoming, incoming.failure);
     this.#consumed(incoming.payload.length);
-    for (const { index, ppid, payload } of incoming.gathered ?? []) void this.#writeReply(incoming, index, ppid, payload);
+    if (incoming.gathered) for (const { index, ppid, payload } of incoming.gathered) void this.#writeReply(incoming, index, ppid, payload);
     if (incoming.recovery) this.#doneNow(incoming.sequence, mapping.DONE.flags.recovery);
     else if (this.options.concurrency > 1) this.#doneNow(incoming.sequence, 0);
     else this.#done = this.#settled = incoming.sequence;
@@ -234,18 +240,14 @@ export class ServiceHalf {
     return resolved;
   }
 
-  /** The pool user holds a handler's replies until it has settled. */
-  get #isHolding(): boolean { return this.options.outputCommit && this.options.mode === 'effectively-once'; }
-
   #writeReply({ recovery, sequence }: Incoming, index: number, ppid: number, payload: Uint8Array): Promise<void> {
     const flags = recovery ? REPLY.recovery : 0;
-    const { session } = this.options;
     if (!this.#takeCredit(payload.length)) {
       this.#commitSettled(); // what is held for earlier handlers is given out, which brings credit
       const copy = copyOf(payload);
-      return this.output.put(copy.length, () => { writeReply(this.port, session, flags, ppid, sequence, index, copy); }) ?? resolved;
+      return this.output.put(copy.length, () => { writeReply(this.port, this.#session, flags, ppid, sequence, index, copy); }) ?? resolved;
     }
-    writeReply(this.port, session, flags, ppid, sequence, index, payload);
+    writeReply(this.port, this.#session, flags, ppid, sequence, index, payload);
     return resolved;
   }
 
@@ -260,11 +262,11 @@ export class ServiceHalf {
     this.#outputs++;
     if (committed) { this.#unpromptedSinceCookie = true; this.#unpromptedBytes += payload.length; this.port.flushSoon(); }
     const copy = copyOf(payload);
-    return this.output.put(copy.length, () => { writeData(this.port, this.options.session, committed ? 0 : DATA.uncommitted, ppid, 0, copy); }) ?? resolved;
+    return this.output.put(copy.length, () => { writeData(this.port, this.#session, committed ? 0 : DATA.uncommitted, ppid, 0, copy); }) ?? resolved;
   }
 
   acknowledge(incoming: Incoming): void {
-    if (this.#state !== 'ended') void this.output.put(0, () => { writeWord(this.port, 'ACK', this.options.session, 0, incoming.sequence); });
+    if (this.#state !== 'ended') void this.output.put(0, () => { writeWord(this.port, 'ACK', this.#session, 0, incoming.sequence); });
   }
 
   /** SET_COOKIE (D-7): in a handler it leaves when that settles and names its message; else it names the last settled one. */
@@ -293,8 +295,8 @@ export class ServiceHalf {
     this.#cookie = this.#done = undefined;
     if (cookie && this.stateful) void this.output.put(0, () => { this.#writeCookie(cookie); });
     if (done === undefined) return;
-    if (this.output.isClear) writeWord(this.port, 'DONE', this.options.session, mapping.DONE.flags.cumulative, done);
-    else void this.output.put(0, () => { writeWord(this.port, 'DONE', this.options.session, mapping.DONE.flags.cumulative, done); });
+    if (this.output.isClear) writeWord(this.port, 'DONE', this.#session, mapping.DONE.flags.cumulative, done);
+    else void this.output.put(0, () => { writeWord(this.port, 'DONE', this.#session, mapping.DONE.flags.cumulative, done); });
   }
 
   /** Between handlers only: asks the service for its state and sends it as a cookie with the next commit. */
@@ -316,7 +318,7 @@ export class ServiceHalf {
     await this.settled();
     this.takeSnapshot();
     this.commit();
-    void this.output.put(0, () => { writeFrame(this.port, encodeFrame({ type: 'MOVE', session: this.options.session })); });
+    void this.output.put(0, () => { writeFrame(this.port, encodeFrame({ type: 'MOVE', session: this.#session })); });
     this.port.flushSoon();
   }
 
@@ -331,7 +333,7 @@ export class ServiceHalf {
     if (this.#state === 'ended') return;
     this.#commitSettled();
     this.output.clear();
-    writeFrame(this.port, encodeFrame({ type: 'CLOSE', session: this.options.session, code: closeCodes[code], id, tail: reason.slice(0, 1000) }));
+    writeFrame(this.port, encodeFrame({ type: 'CLOSE', session: this.#session, code: closeCodes[code], id, tail: reason.slice(0, 1000) }));
     this.port.flushSoon();
     this.end(code, reason, cause);
   }
@@ -380,12 +382,12 @@ export class ServiceHalf {
 
   #consumed(bytes: number): void {
     const grant = this.#receiveCredit.consume(bytes);
-    if (grant > 0) writeWord(this.port, 'WINDOW', this.options.session, 0, grant);
+    if (grant > 0) writeWord(this.port, 'WINDOW', this.#session, 0, grant);
   }
 
   #doneNow(id: number, flags: number): void {
     if (!(flags & mapping.DONE.flags.recovery)) this.#settled = isAfter(id, this.#settled) ? id : this.#settled;
-    void this.output.put(0, () => { writeWord(this.port, 'DONE', this.options.session, flags, id); });
+    void this.output.put(0, () => { writeWord(this.port, 'DONE', this.#session, flags, id); });
   }
 
   #snapshotIsDue(): boolean {
@@ -394,7 +396,7 @@ export class ServiceHalf {
   }
 
   #writeCookie({ bytes, covered, outputs }: PendingCookie): void {
-    writeData(this.port, this.options.session, 0, ASAP_PPID, 0, this.owner.encodeCookie(bytes, covered, outputs));
+    writeData(this.port, this.#session, 0, ASAP_PPID, 0, this.owner.encodeCookie(bytes, covered, outputs));
   }
 
   #checkIdle(): void {

@@ -1,4 +1,5 @@
 import { closeCodes, encodeFrame, mapping, offsets, readU32 } from '../wire/mapping.js';
+import { pieceOf } from './buffers.js';
 import { DEFAULT_CREDIT, ReceiveCredit, SendCredit } from './credit.js';
 import { SessionError } from '../errors.js';
 import { HeldOutputs, Output } from './held.js';
@@ -136,9 +137,11 @@ export class UserHalf {
   // ---- sending
 
   /** Takes a message into the window (the caller has seen to the room) and sends it when it may go. */
-  send(payload: Buffer, mode: DeliveryMode, ppid: number, wantsAck: boolean): Kept {
+  send(payload: Uint8Array, mode: DeliveryMode, ppid: number, wantsAck: boolean): Kept {
     const entry = this.window.add(payload, mode, ppid, wantsAck);
-    if (this.#flowing) this.pump();
+    const port = this.#port;
+    if (!this.#flowing || !port) return entry;
+    if (this.window.peek() === entry && this.#mayTransmit(port, entry)) this.#transmit(port, entry, payload); else this.pump();
     return entry;
   }
 
@@ -148,19 +151,21 @@ export class UserHalf {
     if (!port) return;
     if (!this.#flowing) return this.#recoveries.pump((payload, ppid) => this.#transmitRecovery(port, payload, ppid));
     for (let entry = this.window.peek(); entry; entry = this.window.peek()) {
-      if (port.congested || !this.#sendCredit.covers(entry.payload.length)) return;
-      this.#transmit(port, entry);
+      if (!this.#mayTransmit(port, entry)) return;
+      this.#transmit(port, entry, entry.payload);
     }
   }
 
-  #transmit(port: Port, entry: Kept): void {
+  #mayTransmit(port: Port, entry: Kept): boolean { return !port.congested && this.#sendCredit.covers(entry.length); }
+
+  #transmit(port: Port, entry: Kept, payload: Uint8Array): void {
     this.window.advance();
-    this.#sendCredit.take(entry.payload.length);
+    this.#sendCredit.take(entry.length);
     entry.sent = true;
     entry.unlimit?.();
     if (entry.mode === 'at-most-once') entry.settle?.resolve();
     const flags = (entry.mode === 'at-most-once' ? atMostOnce : 0) | (entry.ackWanted ? ackWanted : 0);
-    writeData(port, this.#session, flags, entry.ppid, entry.id, entry.payload);
+    writeData(port, this.#session, flags, entry.ppid, entry.id, payload);
   }
 
   #transmitRecovery(port: Port, payload: Buffer, ppid: number): boolean {
@@ -174,7 +179,7 @@ export class UserHalf {
 
   onReply(bytes: Buffer, start: number, end: number): void {
     const flags = bytes[start + 5]!;
-    const payload = this.#whole(bytes.subarray(start + offsets.REPLY.tail, end), (flags & more) !== 0);
+    const payload = this.#whole(pieceOf(bytes, start + offsets.REPLY.tail, end), (flags & more) !== 0);
     if (!payload) return;
     const request = readU32(bytes, start + offsets.REPLY.id);
     const isRecovery = (flags & recovery) !== 0;
@@ -186,7 +191,7 @@ export class UserHalf {
   /** An unprompted message: DATA from the pool element (D-12). */
   onData(bytes: Buffer, start: number, end: number): void {
     const flags = bytes[start + 5]!;
-    const payload = this.#whole(bytes.subarray(start + offsets.DATA.tail, end), (flags & more) !== 0);
+    const payload = this.#whole(pieceOf(bytes, start + offsets.DATA.tail, end), (flags & more) !== 0);
     if (!payload) return;
     const output = new Output(this.sessionId, undefined, ++this.#unprompted, ++this.#outputs, false, readU32(bytes, start + offsets.DATA.ppid), payload);
     if ((flags & mapping.DATA.flags.uncommitted) !== 0) this.owner.give(output); else this.#held.hold(output);

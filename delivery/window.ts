@@ -1,25 +1,34 @@
+import { pieceOf, slab } from './buffers.js';
 import { nextSerial, serialDistance } from './serial.js';
 import type { DeliveryMode } from './modes.js';
 
 /** A message the pool user keeps until it is covered (D-8). */
-export interface Kept {
-  readonly id: number;
-  readonly mode: DeliveryMode;
-  readonly ppid: number;
-  readonly ackWanted: boolean;
-  readonly payload: Buffer;
+export class Kept {
   /** Transmitted at least once, in whatever epoch. */
-  sent: boolean;
-  done: boolean;
-  covered: boolean;
+  sent = false;
+  done = false;
+  covered = false;
   /** Its replies have been given to the application: those of a replay are dropped (D-10). */
-  answered: boolean;
+  answered = false;
   /** How many replies have been given out one by one (`outputCommit: false`). */
-  given: number;
+  given = 0;
   /** Ends the promise of `send` where the mode lets it wait: at-least-once until DONE, at-most-once until transmitted. */
-  settle?: { resolve(): void; reject(error: Error): void };
+  settle: { resolve(): void; reject(error: Error): void } | undefined = undefined;
   /** It has been transmitted, or will not be: ends what may still take it back (D-3). */
-  unlimit?: () => void;
+  unlimit: (() => void) | undefined = undefined;
+  readonly length: number;
+  readonly #memory: Buffer;
+  readonly #at: number;
+
+  /** @param payload is copied. */
+  constructor(readonly id: number, readonly mode: DeliveryMode, readonly ppid: number, readonly ackWanted: boolean, payload: Uint8Array) {
+    this.length = payload.length;
+    this.#at = slab.put(payload);
+    this.#memory = slab.memory;
+  }
+
+  /** Made when somebody looks: as a rule nobody does, since a message is transmitted while it is still the caller's. */
+  get payload(): Buffer { return pieceOf(this.#memory, this.#at, this.#at + this.length); }
 }
 
 export interface WindowLimits {
@@ -31,9 +40,7 @@ export interface WindowLimits {
 
 /** So many covered places are cut off at once. */
 const CUT_AT = 512;
-const forgotten: Kept = {
-  id: 0, mode: 'at-most-once', ppid: 0, ackWanted: false, payload: Buffer.alloc(0), sent: true, done: true, covered: true, answered: true, given: 0,
-};
+const forgotten = Object.assign(new Kept(0, 'at-most-once', 0, false, Buffer.alloc(0)), { sent: true, done: true, covered: true, answered: true });
 
 /** What a session keeps, in the order of sending: `[covered] kept and sent ... | cursor | kept and waiting`. */
 export class Window {
@@ -64,8 +71,9 @@ export class Window {
     return this.isEmpty || (this.size < this.limits.messages && this.#bytes + length <= this.limits.bytes);
   }
 
-  add(payload: Buffer, mode: DeliveryMode, ppid: number, ackWanted: boolean): Kept {
-    const kept: Kept = { id: this.#nextId, mode, ppid, ackWanted, payload, sent: false, done: false, covered: false, answered: false, given: 0 };
+  /** @param payload is copied. */
+  add(payload: Uint8Array, mode: DeliveryMode, ppid: number, ackWanted: boolean): Kept {
+    const kept = new Kept(this.#nextId, mode, ppid, ackWanted, payload);
     this.#nextId = nextSerial(this.#nextId);
     this.#entries.push(kept);
     this.#bytes += payload.length;
@@ -145,7 +153,7 @@ export class Window {
   #release(entry: Kept): void {
     entry.covered = true;
     entry.unlimit?.();
-    this.#bytes -= entry.payload.length;
+    this.#bytes -= entry.length;
   }
 
   #trim(): void {
