@@ -186,7 +186,7 @@ export class KeepAlives {
   // ---- the schedule
 
   #arm(): void {
-    this.#timer = this.#owner.environment.clock.setTimeout(() => { this.#tick(); }, TICK);
+    this.#timer = this.#owner.environment.clock.setTimeout(() => { this.#tick(); }, this.#interval);
     (this.#timer as { unref?: () => void } | undefined)?.unref?.(); // its listeners keep a registrar alive
   }
 
@@ -194,8 +194,8 @@ export class KeepAlives {
   #tick(): void {
     const now = this.#owner.environment.clock.now();
     const active = this.monitor.activeNow(); // a registrar that slept had nobody's renewal in that time
-    let visits = Math.max(MIN_VISITS, Math.ceil(this.#watched.size * TICK / SWEEP));
-    let checks = Math.ceil(this.#owner.timers.keepAliveRate * TICK / 1000);
+    let visits = Math.max(MIN_VISITS, Math.ceil(this.#watched.size * this.#interval / SWEEP));
+    let checks = Math.ceil(this.#owner.timers.keepAliveRate * this.#interval / 1000);
     this.#sweep ??= this.#watched.values();
     while (visits-- > 0 && checks > 0) {
       const next = this.#sweep.next();
@@ -215,6 +215,9 @@ export class KeepAlives {
     }
     this.#arm();
   }
+
+  /** With many elements in small steps: each check is a step of a chart. */
+  get #interval(): Milliseconds { return this.#watched.size > MIN_VISITS ? BUSY_TICK : TICK; }
 
   /** Varied by half, so that keep-alives are spread (RFC 5352 §3.5). */
   #period(): Milliseconds {
@@ -258,6 +261,7 @@ export class Watched implements Probed {
 }
 
 const TICK: Milliseconds = 50;
+const BUSY_TICK: Milliseconds = 10;
 const SWEEP: Milliseconds = 500;
 const MIN_VISITS = 1000;
 /** A registrar with fewer elements has no "most" to go by. */
