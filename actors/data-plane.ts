@@ -10,6 +10,7 @@ import { mappingFraming, type Frame } from '../wire/mapping.js';
 import { DataLink, type DataLinkOwner } from './data-link.js';
 import { Followers, inSlices } from './slices.js';
 import { anything, checkOptions, invalid, isDelay, isFunction, isOneOf, isSignal, isU32 } from './options.js';
+import type { Unsubscribe } from './emitter.js';
 import type { ActorEnvironment } from './environment.js';
 import type { PoolView } from './pool.js';
 import { Service, type ServiceSetup, type SharedPlane } from './service.js';
@@ -31,7 +32,10 @@ export class DataPlane implements SharedPlane, DataLinkOwner {
   readonly followers: Followers;
   readonly #links = new Map<string, DataLink>();
   readonly #addresses = new Map<DataLink, string>();
-  readonly #sessions = new Set<UserSession>();
+  /** And what each of them is a session with. */
+  readonly #sessions = new Map<UserSession, string>();
+  /** Pools that sessions are open with: what is known of them stays current. */
+  readonly #watched = new Map<string, { sessions: number; readonly end: Unsubscribe }>();
   readonly #services = new Set<Service>();
   /** Timers of links without sessions: they keep nobody waiting once all is closed. */
   readonly #idle = new Map<DataLink, unknown>();
@@ -50,7 +54,8 @@ export class DataPlane implements SharedPlane, DataLinkOwner {
   async connect(key: string, options: SessionOptions = {}): Promise<Session> {
     checkSessionOptions(options);
     const session = new UserSession(this, key, options);
-    this.#sessions.add(session);
+    this.#sessions.set(session, key);
+    this.#watch(key);
     return session.open();
   }
 
@@ -64,7 +69,7 @@ export class DataPlane implements SharedPlane, DataLinkOwner {
 
   /** Ends sessions and services at once. */
   async close(): Promise<void> {
-    for (const session of [...this.#sessions]) session.destroy();
+    for (const session of [...this.#sessions.keys()]) session.destroy();
     await Promise.all([...this.#services].map((service) => service.close()));
     for (const link of [...this.#links.values()]) link.close();
     for (const timer of this.#idle.values()) this.environment.clock.clearTimeout(timer);
@@ -98,10 +103,25 @@ export class DataPlane implements SharedPlane, DataLinkOwner {
     }, LINK_IDLE));
   }
 
-  sessionOver(session: UserSession): void { this.#sessions.delete(session); }
+  sessionOver(session: UserSession): void {
+    const key = this.#sessions.get(session);
+    const watched = key === undefined ? undefined : this.#watched.get(key);
+    this.#sessions.delete(session);
+    if (key === undefined || watched === undefined || --watched.sessions > 0) return;
+    this.#watched.delete(key);
+    watched.end();
+  }
+
+  #watch(key: string): void {
+    const watched = this.#watched.get(key) ?? { sessions: 0, end: this.pools.watch(key, (removed) => { for (const element of removed) this.probe(element); }) };
+    watched.sessions++;
+    this.#watched.set(key, watched);
+  }
 
   /** Word from elsewhere that a pool element is gone: only makes us ask it (D-19). */
-  probe(element: PoolElement): void { this.#links.get(addressOf(element))?.probe(); }
+  probe(element: PoolElement): void {
+    if (element.userTransport.transport === 'tcp') this.#links.get(addressOf(element))?.probe();
+  }
 
   // ---- SharedPlane
 

@@ -29,8 +29,10 @@ export interface HomeOptions {
 /** What the resolutions of a process need of its home, and give it. */
 export interface HomePools {
   answered(message: AsapMessageOf<'ASAP_HANDLE_RESOLUTION_RESPONSE'>): void;
-  /** The charts that wait for an answer. */
+  /** The charts that wait for an answer, or for updates. */
   waiting(): Iterable<AnyActorRef>;
+  /** Whether one of them needs a registrar: somebody waits for an answer or watches. */
+  readonly isWaiting: boolean;
   open(): () => void;
 }
 
@@ -81,7 +83,7 @@ export class Home {
         announced: () => this.#announced?.candidates() ?? [],
         timers: options.timers,
         silence: () => this.#silence(),
-        isNeeded: () => this.#elements.size > 0 || this.#foundHome !== undefined || this.#waiting.size > 0 || !isEmpty(pools.waiting()),
+        isNeeded: () => this.#elements.size > 0 || this.#foundHome !== undefined || this.#waiting.size > 0 || pools.isWaiting,
         fraction: () => random.fraction(),
         openResolutions: () => pools.open(),
       },
@@ -424,8 +426,3 @@ const MAX_CALLERS = 64;
 const MAX_QUEUED = 4 * 1024 * 1024;
 /** Reports that wait for a home. */
 const MAX_REPORTS = 64;
-
-const isEmpty = (values: Iterable<unknown>): boolean => {
-  for (const _ of values) return false;
-  return true;
-};

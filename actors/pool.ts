@@ -7,6 +7,8 @@ import type { Timers } from '../machines/timers.js';
 import { poolHandleFromKey, poolHandleKey, poolHandleText, type AsapMessageOf, type PoolElement } from '../wire/index.js';
 import type { ActorEnvironment } from './environment.js';
 import type { Home, HomePools } from './home.js';
+import { ListedElements } from './listed-elements.js';
+import type { Unsubscribe } from './emitter.js';
 import { bounded, deferred, type Deferred } from './waiting.js';
 
 /** What a pool user knows of pools. Handles are keys (`poolHandleKey`). */
@@ -24,7 +26,12 @@ export interface PoolView {
   place(key: string, peIdentifier: number): void;
   /** It has accepted a session: no suspicion is left. */
   vouch(key: string, peIdentifier: number): void;
+  /** Keeps the entry current while somebody watches: a registrar is asked for updates (S bit, RFC 5352 §2.2.5), and the watcher is called at each answer. @returns ends it. */
+  watch(key: string, watcher: PoolWatcher): Unsubscribe;
 }
+
+/** @param removed elements that were known and, says a registrar, are in the pool no more, or elsewhere. */
+export type PoolWatcher = (removed: readonly PoolElement[]) => void;
 
 /** The handle cache with a resolution chart for each handle. */
 export class Pools implements PoolView, HomePools {
@@ -56,7 +63,8 @@ export class Pools implements PoolView, HomePools {
   }
 
   isStale(key: string): boolean {
-    return this.#entries.get(key)?.isStale !== false;
+    const entry = this.#entries.get(key);
+    return entry?.isStale !== false || (entry.isSubscribed && this.#cache.isStale(key, this.#now())); // its registrar has not confirmed it
   }
 
   reportUnreachable(key: string, peIdentifier: number): boolean {
@@ -74,6 +82,12 @@ export class Pools implements PoolView, HomePools {
 
   place(key: string, peIdentifier: number): void { this.#cache.place(key, peIdentifier); }
   vouch(key: string, peIdentifier: number): void { this.#cache.vouch(key, peIdentifier); }
+  watch(key: string, watcher: PoolWatcher): Unsubscribe {
+    const { watchers, actor } = this.#entry(key);
+    watchers.add(watcher);
+    if (watchers.size === 1) actor.send({ type: 'resolution.watch' });
+    return () => { watchers.delete(watcher); };
+  }
 
   /** All that is cached, in the registrar's order. */
   elements(key: string): readonly PoolElement[] {
@@ -101,11 +115,23 @@ export class Pools implements PoolView, HomePools {
     if (entry === undefined) return; // nobody asked
     const { error, poolElements, policy } = message;
     if (error === undefined && poolElements.length > 0) this.#cache.put(key, { policy, elements: poolElements, now: this.#now() });
-    entry.actor.send(message);
+    entry.actor.send(message); // purges, where the pool has vanished
+    if (entry.watchers.size > 0) this.#tellWatchers(key, entry, isWhole(message, entry));
+  }
+
+  #tellWatchers(key: string, { watchers, listed }: Entry, isWhole: boolean): void {
+    const { age } = this.#home();
+    const removed = listed.answered({ elements: this.elements(key), isWhole, home: this.#now() - age, isYoung: age < this.#timers.retranMax });
+    for (const watcher of [...watchers]) watcher(removed);
   }
 
   *waiting(): Iterable<AnyActorRef> {
-    for (const entry of this.#entries.values()) if (entry.isAsking) yield entry.actor;
+    for (const entry of this.#entries.values()) if (entry.isAsking || entry.isSubscribed || entry.watchers.size > 0) yield entry.actor;
+  }
+
+  get isWaiting(): boolean {
+    for (const entry of this.#entries.values()) if (entry.isAsking || entry.watchers.size > 0) return true;
+    return false;
   }
 
   open(): () => void {
@@ -133,11 +159,11 @@ export class Pools implements PoolView, HomePools {
     entry.actor.send({ type: 'resolution.request' });
   }
 
-  #entry(key: string): Entry {
+  #entry(key: string, watchers = new Set<PoolWatcher>()): Entry {
     const known = this.#entries.get(key);
     if (known !== undefined) return known;
     if (this.#entries.size >= MAX_ENTRIES) this.#evict();
-    const entry: Entry = { actor: this.#createActor(key), isStale: true, isAsking: false, answer: undefined, reported: new Map() };
+    const entry: Entry = { actor: this.#createActor(key, watchers), watchers, isStale: true, isAsking: false, isSubscribed: false, listed: new ListedElements(), most: 0, answer: undefined, reported: new Map() };
     entry.actor.on('*', (news) => this.#noted(key, entry, news));
     entry.actor.subscribe({ error: (error) => this.#failed(key, error) });
     this.#entries.set(key, entry);
@@ -145,11 +171,11 @@ export class Pools implements PoolView, HomePools {
     return entry;
   }
 
-  #createActor(key: string): Actor<typeof resolutionMachine> {
+  #createActor(key: string, watchers: ReadonlySet<PoolWatcher>): Actor<typeof resolutionMachine> {
     const { clock, random } = this.#environment;
     return createActor(resolutionMachine, {
       clock,
-      input: { home: this.#home().ref, poolHandle: key, timers: this.#timers, now: () => clock.now(), fraction: () => random.fraction() },
+      input: { home: this.#home().ref, poolHandle: key, timers: this.#timers, now: () => clock.now(), isWatched: () => watchers.size > 0, fraction: () => random.fraction() },
     });
   }
 
@@ -160,6 +186,7 @@ export class Pools implements PoolView, HomePools {
     }
     entry.isAsking = false;
     entry.isStale = news.type !== 'resolution.cached';
+    entry.isSubscribed = news.type === 'resolution.cached' && news.isSubscribed;
     if (news.type === 'resolution.unknown' && !this.#isPremature(key)) this.#cache.purge(key);
     const error = this.#errorOf(key, news);
     if (error === undefined) entry.answer?.resolve();
@@ -178,15 +205,18 @@ export class Pools implements PoolView, HomePools {
     }
   }
 
-  /** A registrar that was found just now may have been started just now: it knows nobody before they have registered again. What was cached is served meanwhile, as stale. */
+  /** A registrar that was found just now may have been started just now: it knows nobody before they have registered again. What was cached before is served meanwhile, as stale. */
   #isPremature(key: string): boolean {
-    return this.#home().age < this.#timers.retranMax && this.#isCached(key); // so long an element may rest between two hunts
+    const { age } = this.#home();
+    return age < this.#timers.retranMax && (this.#cache.age(key, this.#now()) ?? 0) > age; // so long an element may rest between two hunts
   }
 
   /** Never lost: the next question makes a new chart. */
   #failed(key: string, error: unknown): void {
     this.#environment.logger.error({ err: error, poolHandle: poolHandleText(key) }, 'a resolution failed');
+    const { watchers } = this.#entry(key);
     this.#end(key, new NoRegistrarError(`the resolution of ${poolHandleText(key)} failed`, { cause: error }));
+    if (watchers.size > 0) this.#entry(key, watchers).actor.send({ type: 'resolution.watch' });
   }
 
   #end(key: string, error: Error): void {
@@ -197,8 +227,8 @@ export class Pools implements PoolView, HomePools {
   }
 
   #evict(): void {
-    for (const [key, { isAsking }] of this.#entries) {
-      if (isAsking) continue;
+    for (const [key, { isAsking, watchers }] of this.#entries) {
+      if (isAsking || watchers.size > 0) continue;
       this.#cache.purge(key);
       this.#end(key, new NoRegistrarError('too many pool handles at once'));
       return;
@@ -212,11 +242,27 @@ export class Pools implements PoolView, HomePools {
 
 interface Entry {
   readonly actor: Actor<typeof resolutionMachine>;
+  readonly watchers: Set<PoolWatcher>;
   isStale: boolean;
   isAsking: boolean;
+  isSubscribed: boolean;
+  /** Kept while somebody watches. */
+  readonly listed: ListedElements;
+  /** Elements in the longest answer. */
+  most: number;
   answer: Deferred<void> | undefined;
   /** When each element was reported last. */
   readonly reported: Map<number, Milliseconds>;
+}
+
+/** Whether an element that this answer does not list is not in the pool. A registrar of ours (its elements have generations) says when it lists only some; another one may cut
+ *  its lists at a number of its own, so one of them is whole only where it is shorter than another. */
+function isWhole({ poolElements, poolSize }: AsapMessageOf<'ASAP_HANDLE_RESOLUTION_RESPONSE'>, entry: Entry): boolean {
+  if (poolSize !== undefined) return false;
+  const isOurs = poolElements[0]?.generation !== undefined;
+  const isShorter = poolElements.length < entry.most;
+  entry.most = Math.max(entry.most, poolElements.length);
+  return isOurs || isShorter;
 }
 
 /** Pool handles known at once; the one known longest goes. */

@@ -97,13 +97,14 @@ export class RegistrarCore implements KeepAlivesOwner {
   #accept(by: RegistrarAssociation, key: string, poolElement: PoolElement, known: RegisteredElement | undefined): void {
     const generation = this.#generationOf(by, poolElement, known);
     const before = known?.encoded; // which has its home, too
+    const isRenewal = isSameRegistration(known?.generation, generation);
     if (known !== undefined && inconsistency(known.pool, poolElement) !== undefined) this.#dissolve(known);
     const element = this.handlespace.put(key, { ...poolElement, homeRegistrar: this.identifier, generation, asapTransport: poolElement.asapTransport ?? observed(by.association) });
     this.#bind(element, by);
     this.#keepAlives.registered(element, by.association, poolElement);
     by.association.send({ type: 'ASAP_REGISTRATION_RESPONSE', flags: { reject: false }, poolHandle: element.pool.handle, peIdentifier: element.identifier, generation });
     if (element.encoded !== before) { // most registrations are renewals, and say nothing new
-      this.#subscriptions.changed(key);
+      this.#subscriptions.changed(key, isRenewal ? 'values' : 'elements');
       this.replicas.changed(element);
     }
     if (known === undefined) this.owner.registered(key, element.identifier);
@@ -281,9 +282,10 @@ export class RegistrarCore implements KeepAlivesOwner {
     const isOther = known !== undefined && known.pool.size === 1 && inconsistency(known.pool, poolElement) !== undefined;
     if (isOther) this.handlespace.remove(known);
     const before = isOther ? undefined : known?.encoded;
+    const isRenewal = isSameRegistration(known?.generation, poolElement.generation);
     const element = this.handlespace.put(key, poolElement);
     if (poolElement.generation !== undefined) this.handlespace.noteGeneration(poolElement.generation);
-    if (element.encoded !== before) this.#subscriptions.changed(key);
+    if (element.encoded !== before) this.#subscriptions.changed(key, isRenewal ? 'values' : 'elements');
     if (known === undefined) this.owner.registered(key, element.identifier);
     return element;
   }
@@ -373,6 +375,8 @@ function isFrom({ userTransport, asapTransport }: PoolElement, association: Asso
   const named = [userTransport, asapTransport].flatMap((transport) => (transport !== undefined && 'addresses' in transport ? transport.addresses : []));
   return named.includes(hostOf(association.peer));
 }
+
+const isSameRegistration = (a: Generation | undefined, b: Generation | undefined): boolean => a !== undefined && a.generation === b?.generation && a.home === b.home;
 
 const newest = (a: Generation | undefined, b: Generation | undefined): Generation | undefined => (a && b ? (a.generation > b.generation ? a : b) : (a ?? b));
 

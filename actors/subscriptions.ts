@@ -1,4 +1,6 @@
 import type { Clock, Milliseconds } from '../environment.js';
+import { UPDATE_PACE } from '../machines/bounds.js';
+import { inSlices } from './slices.js';
 
 /** Who gets a pool's updates. */
 export interface Subscriber {
@@ -7,12 +9,18 @@ export interface Subscriber {
   readonly isWritable: boolean;
 }
 
+/** Who is in the pool, or where; or only what they say of themselves (their load): that changes all the time, and is told less often. */
+export type PoolChange = 'elements' | 'values';
+
 /** Pools whose changes are told to those who asked for it (S bit, RFC 5352 §2.2.5): on change, paced; per connection, TCP too. */
 export class Subscriptions<S extends Subscriber> {
   readonly #byPool = new Map<string, Set<S>>();
-  readonly #changed = new Set<string>();
+  /** When each changed pool is told at the earliest, the one that waits longest first. */
+  readonly #changed = new Map<string, Milliseconds>();
   readonly #late = new Map<S, Set<string>>();
   #timer: unknown;
+  /** Updates that may be sent now; below 0 they wait. */
+  #allowance = MOST_IN_STEP;
 
   constructor(private readonly clock: Clock, private readonly push: (subscriber: S, poolKey: string) => void) {}
 
@@ -34,17 +42,18 @@ export class Subscriptions<S extends Subscriber> {
     for (const poolKey of [...subscriber.subscriptions]) this.remove(subscriber, poolKey);
   }
 
-  changed(poolKey: string): void {
+  changed(poolKey: string, change: PoolChange = 'elements'): void {
     if (!this.#byPool.has(poolKey)) return;
-    this.#changed.add(poolKey);
-    this.#timer ??= this.clock.setTimeout(() => { this.#pushAll(); }, PACE);
+    const due = this.clock.now() + (change === 'elements' ? 0 : VALUE_PACE - UPDATE_PACE / 2); // at the next step from then
+    this.#changed.set(poolKey, Math.min(due, this.#changed.get(poolKey) ?? due));
+    this.#arm();
   }
 
   /** It reads again: it gets what it has missed, as it is now. */
   drained(subscriber: S): void {
     const late = this.#late.get(subscriber);
     this.#late.delete(subscriber);
-    for (const poolKey of late ?? []) if (subscriber.subscriptions.has(poolKey)) this.#pushTo(subscriber, poolKey);
+    for (const poolKey of late ?? []) this.#pushTo(subscriber, poolKey);
   }
 
   close(): void {
@@ -52,19 +61,35 @@ export class Subscriptions<S extends Subscriber> {
     this.#changed.clear();
   }
 
-  #pushAll(): void {
+  #arm(): void {
+    this.#timer ??= this.clock.setTimeout(() => { this.#step(); }, UPDATE_PACE);
+  }
+
+  /** Many subscribers of pools that change often stretch the pace. */
+  #step(): void {
     this.#timer = undefined;
-    const changed = [...this.#changed];
-    this.#changed.clear();
-    for (const poolKey of changed) for (const subscriber of [...this.#byPool.get(poolKey) ?? []]) this.#pushTo(subscriber, poolKey);
+    this.#allowance = Math.min(MOST_IN_STEP, this.#allowance + MOST_IN_STEP);
+    const now = this.clock.now();
+    for (const [poolKey, due] of this.#changed) {
+      if (this.#allowance <= 0) break;
+      if (due > now) continue;
+      this.#changed.delete(poolKey);
+      const subscribers = [...this.#byPool.get(poolKey) ?? []];
+      this.#allowance -= subscribers.length;
+      inSlices(this.clock, subscribers, (subscriber) => { this.#pushTo(subscriber, poolKey); });
+    }
+    if (this.#changed.size > 0) this.#arm();
   }
 
   #pushTo(subscriber: S, poolKey: string): void {
+    if (!subscriber.subscriptions.has(poolKey)) return; // it has gone meanwhile
     if (subscriber.isWritable) return this.push(subscriber, poolKey);
     const late = this.#late.get(subscriber) ?? new Set();
     this.#late.set(subscriber, late.add(poolKey));
   }
 }
 
-/** Between two updates of a pool; the first change after a pause waits as long as any: changes come in groups. */
-const PACE: Milliseconds = 100;
+/** Between two updates of a pool in which only values have changed. */
+const VALUE_PACE: Milliseconds = 5 * UPDATE_PACE;
+/** Updates in one pace at most: 10 000 a second. */
+const MOST_IN_STEP = 1_000;

@@ -1,4 +1,4 @@
-import { encodeAsap, encodePolicy, encodePoolHandle, poolHandleFromKey, type Policy } from '../wire/index.js';
+import { encodeAsap, encodePolicy, encodePoolHandle, encodePoolSize, poolHandleFromKey, type Policy } from '../wire/index.js';
 import { Candidate, type Selection } from './selection/index.js';
 
 /** A candidate with its PE parameter as it goes out. */
@@ -43,9 +43,10 @@ export class PreparedAnswer<C extends Encoded> {
   /** Picks by the pool's policy. @returns the whole message that begins with the one picked, not to be written to; elements at most `wanted`, 0 leaves it to us. */
   pick(wanted = 0): Buffer {
     const first = this.#selection.pick() as C; // a pool has at least one
-    if (wanted > 0 || first.step !== 0) return this.#assemble(first, wanted > 0 ? wanted : this.#items); // or its picks change the order
+    if (wanted > 0) return message([this.#head, ...encodingsOf(this.#fitting(first, wanted))]);
+    if (first.step !== 0) return this.#assemble(first); // its picks change the order
     if (first.wholeSince === this.#changes) return first.whole as Buffer;
-    if (first.ring !== this.#circle && !this.#prepare(first)) return this.#assemble(first, this.#items);
+    if (first.ring !== this.#circle && !this.#prepare(first)) return this.#assemble(first);
     return this.#join(first);
   }
 
@@ -67,21 +68,27 @@ export class PreparedAnswer<C extends Encoded> {
       each.offset = offset;
       offset += each.encoded.length;
     }
-    const once = list.slice(0, circle).map(({ encoded }) => encoded);
+    const once = encodingsOf(list.slice(0, circle));
     this.#turning = Buffer.concat([...once, ...once]);
     this.#turningLength = offset;
-    this.#fixed = Buffer.concat(list.slice(circle).map(({ encoded }) => encoded));
+    this.#fixed = Buffer.concat([...encodingsOf(list.slice(circle)), ...this.#cut(list)]);
     this.#circle = first.ring;
     return true;
   }
 
-  #assemble(first: C, wanted: number): Buffer {
-    return message([this.#head, ...this.#fitting(first, wanted).map(({ encoded }) => encoded)]);
+  #assemble(first: C): Buffer {
+    const list = this.#fitting(first, this.#items);
+    return message([this.#head, ...encodingsOf(list), ...this.#cut(list)]);
+  }
+
+  /** A list that leaves some out says so to those who did not say themselves how many they want. */
+  #cut({ length }: readonly C[]): Buffer[] {
+    return length < this.#selection.size ? [encodePoolSize(this.#selection.size)] : [];
   }
 
   #fitting(first: C, wanted: number): C[] {
     const list = this.#selection.list(first, Math.min(wanted, MOST_ITEMS));
-    let room = LONGEST_MESSAGE - this.#head.length;
+    let room = LONGEST_MESSAGE - this.#head.length - POOL_SIZE;
     const end = list.findIndex(({ encoded }) => (room -= encoded.length) < 0);
     return end < 0 ? list : list.slice(0, Math.max(1, end));
   }
@@ -89,9 +96,13 @@ export class PreparedAnswer<C extends Encoded> {
 
 const nothing = Buffer.alloc(0);
 const LONGEST_MESSAGE = 0xfffc; // 16 bits of length, and a whole number of words
+/** Of the parameter that says that a list is cut. */
+const POOL_SIZE = 8;
 /** Bytes of whole answers that a pool keeps. */
 const MOST_KEPT = 0x8000;
 const MOST_ITEMS = Math.ceil(LONGEST_MESSAGE / 40); // no PE parameter is shorter
+
+const encodingsOf = (list: readonly Encoded[]): Buffer[] => list.map(({ encoded }) => encoded);
 
 /** Header, pool handle, and the policy where it is not round robin (RFC 5352 §3.3). */
 function encodeHead(poolKey: string, policy: Policy): Buffer {

@@ -49,6 +49,19 @@ export function failoverBound({ silence, connectTimeout }: Timers): Milliseconds
   return silence + connectTimeout;
 }
 
+/** From a change of a pool at a registrar to its being in the cache of a pool user. `update`: it has a subscription (a session is open with the pool). `stale`: it has
+ *  none, and asks when it wants something and what it knows is stale. `frozen`: it had one, at a registrar that has fallen silent since without closing its association. */
+export function noticeBound({ staleCacheValue, t1EnrpRequest, resolutionInterval }: Timers, how: 'update' | 'stale' | 'frozen'): Milliseconds {
+  switch (how) {
+    case 'update': return UPDATE_PACE;
+    case 'stale': return staleCacheValue * 1.1;
+    case 'frozen': return staleCacheValue / 2 + t1EnrpRequest + resolutionInterval; // until it is confirmed next, T1, another registrar
+  }
+}
+
+/** Between two updates of a pool by a registrar at its leisure (actors/subscriptions.ts). */
+export const UPDATE_PACE: Milliseconds = 100;
+
 /** How long after the last fault (a thaw, a healed partition, a restart are faults too) a scope is at rest: every living PE in every registrar's handlespace, with one owner. PEs that lost their home have found one (they
  *  may have backed off up to RETRAN.max while none was there), what is dead is removed, and one audit has evened out what was missed. */
 export function quietBound(timers: Timers, { elements = 0 }: { readonly elements?: number } = {}): Milliseconds {

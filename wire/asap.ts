@@ -1,10 +1,10 @@
 import { list, optional, u32 } from './field.js';
 import { codec, type AnyMessageOf, type MessageOf, type MessageTable } from './message.js';
-import { Cookie, Generation, ItemsWanted, OperationError, PeIdentifier, PoolElement, PoolHandle, Snapshot } from './parameters.js';
+import { Cookie, Generation, ItemsWanted, OperationError, PeIdentifier, PoolElement, PoolHandle, PoolSize, Snapshot } from './parameters.js';
 import { Policy } from './policies.js';
 import { ControlTransport } from './transport-parameters.js';
 
-/** ASAP messages, RFC 5352 §2.2: a flag names its bit, a body lists its parts in wire order. What is not the RFC's (generation, snapshot,
+/** ASAP messages, RFC 5352 §2.2: a flag names its bit, a body lists its parts in wire order. What is not the RFC's (generation, snapshot, pool size,
  *  RSPLIB's number of items) has type bits that say "skip". */
 export const asap = {
   ASAP_REGISTRATION: {
@@ -29,7 +29,7 @@ export const asap = {
   },
   ASAP_HANDLE_RESOLUTION_RESPONSE: {
     type: 0x06, rfc: '5352 §2.2.6', flags: { acceptUpdates: 0x01 },
-    body: { poolHandle: PoolHandle, policy: optional(Policy), poolElements: list(PoolElement), error: optional(OperationError) },
+    body: { poolHandle: PoolHandle, policy: optional(Policy), poolElements: list(PoolElement), error: optional(OperationError), poolSize: optional(PoolSize) },
   },
   ASAP_ENDPOINT_KEEP_ALIVE: {
     type: 0x07, rfc: '5352 §2.2.7', flags: { home: 0x01 },

@@ -5,7 +5,7 @@ export { WireError, type WireErrorCode } from './error.js';
 export type { UnrecognizedParameter } from './field.js';
 export { asapFraming, enrpFraming, Framer, type FrameSink, type Framing } from './framer.js';
 export { encodeParameter, type Codec, type Decoded } from './message.js';
-export { decodePoolElement, encodeCauses, encodePolicy, encodePoolElement, encodePoolHandle, rehomed } from './encoded.js';
+export { decodePoolElement, encodeCauses, encodePolicy, encodePoolElement, encodePoolHandle, encodePoolSize, rehomed } from './encoded.js';
 export type { Generation, PoolElement, ServerInformation } from './parameters.js';
 export { readPlainResolution } from './plain-resolution.js';
 export { policies, type Policy, type PolicyName, type PolicyOf, type UnknownPolicy } from './policies.js';

@@ -4,8 +4,9 @@ import { drive, type Driven } from '../support/drive.js';
 import { anyActor, middle, onNoPath, poolHandle, registrationOf, rfc } from './support.js';
 
 let now = 0;
-beforeEach(() => { now = 0; });
-const input = (given: Partial<ResolutionInput> = {}): ResolutionInput => ({ home: anyActor('home'), poolHandle: 'echo', timers: rfc, now: () => now, fraction: middle, ...given });
+let isWatched = false;
+beforeEach(() => { now = 0; isWatched = false; });
+const input = (given: Partial<ResolutionInput> = {}): ResolutionInput => ({ home: anyActor('home'), poolHandle: 'echo', timers: rfc, now: () => now, isWatched: () => isWatched, fraction: middle, ...given });
 type Resolution = Driven<typeof resolutionMachine>;
 const resolution = (given?: Partial<ResolutionInput>): Resolution => drive(resolutionMachine, input(given));
 
@@ -14,6 +15,7 @@ const sameHome = { type: 'home.found', change: 'none' } as const;
 const answer = (given: Partial<AsapMessageOf<'ASAP_HANDLE_RESOLUTION_RESPONSE'>> = {}): AsapMessageOf<'ASAP_HANDLE_RESOLUTION_RESPONSE'> =>
   ({ type: 'ASAP_HANDLE_RESOLUTION_RESPONSE', flags: { acceptUpdates: false }, poolHandle, poolElements: [registrationOf().poolElement], ...given });
 const unknown = answer({ poolElements: [], error: [{ cause: 'unknown-pool-handle' }] });
+const subscription = answer({ flags: { acceptUpdates: true } });
 const refused = answer({ poolElements: [], error: [{ cause: 'lack-of-resources' }] });
 
 const requesting = (given?: Partial<ResolutionInput>): Resolution => {
@@ -169,11 +171,130 @@ describe('the cache (RFC 5352 §3.3 C1 to C4)', () => {
   });
 });
 
+describe('updates (S and A bits, RFC 5352 §2.2.5, §2.2.6, X-33)', () => {
+  const subscribed = (): Resolution => {
+    isWatched = true;
+    const driven = requesting();
+    expect(driven.sent).toEqual([{ type: 'ASAP_HANDLE_RESOLUTION', flags: { sendUpdates: true }, poolHandle }]);
+    driven.send(subscription);
+    return driven;
+  };
+
+  it('while somebody watches, questions have the S bit; the A bit says that updates will come', () => {
+    const driven = subscribed();
+    expect([driven.state, driven.emitted, driven.timers]).toEqual(['subscribed', [{ type: 'resolution.cached', isSubscribed: true }], ['subscription-renewal']]);
+  });
+
+  it('nobody watches: no S bit, and what comes is an answer like any other', () => {
+    const driven = cached();
+    expect([driven.state, driven.emitted]).toEqual(['cached', [{ type: 'resolution.cached', isSubscribed: false }]]);
+  });
+
+  it('who begins to watch asks at once, but never sooner than the interval; so does who watched before the answer to an older question came', () => {
+    const driven = cached();
+    isWatched = true;
+    now = 1_000;
+    expect(driven.send({ type: 'resolution.watch' })).toContain('send home.seek');
+    isWatched = false;
+    now = 0;
+    const early = requesting();
+    isWatched = true;
+    expect(early.send({ type: 'resolution.watch' })).toEqual([]);
+    expect(early.send(answer())).toContain('start resolution-interval 1000');
+    expect(early.expire('resolution-interval')).toContain('send home.seek');
+    early.send(sameHome);
+    expect(early.sent).toContainEqual(expect.objectContaining({ flags: { sendUpdates: true } }));
+    const idle = resolution();
+    expect(idle.send({ type: 'resolution.watch' })).toContain('send home.seek');
+  });
+
+  it('each update is told, and the renewal waits anew', () => {
+    const driven = subscribed();
+    expect(driven.send(subscription)).toEqual(['cancel subscription-renewal', 'emit resolution.cached', 'start subscription-renewal 2250']);
+  });
+
+  it('is confirmed twice within the stale cache value: a registrar may be frozen', () => {
+    const driven = subscribed();
+    expect(driven.expire('subscription-renewal')).toEqual(['send home.seek', 'start registrar-wait 60000']);
+    driven.send(sameHome);
+    expect(driven.send(subscription)).toContain('start subscription-renewal 2250');
+  });
+
+  it('when nobody watches any more it becomes stale like any other', () => {
+    const driven = subscribed();
+    isWatched = false;
+    now = 2_250;
+    expect(driven.expire('subscription-renewal')).toEqual(['start stale_cache_value 2750']);
+    driven.expire('stale_cache_value');
+    expect([driven.state, driven.timers]).toEqual(['stale', []]);
+  });
+
+  it('is asked for again at a new registrar, not by all at the same moment', () => {
+    const driven = subscribed();
+    expect(driven.send(sameHome)).toEqual([]);
+    expect(driven.send(found)).toEqual(['cancel subscription-renewal', 'start resubscription 500']);
+    expect(driven.expire('resubscription')).toContain('send home.seek');
+    driven.send(sameHome);
+    expect(driven.sent).toContainEqual(expect.objectContaining({ flags: { sendUpdates: true } }));
+    const denied = subscribed();
+    denied.send(answer());
+    expect(denied.state).toBe('cached');
+    expect(denied.send(found)).toContain('start resubscription 500');
+  });
+
+  it('its registrar lost, it looks for another', () => {
+    const driven = subscribed();
+    expect(driven.send({ type: 'home.lost' })).toEqual(['cancel subscription-renewal', 'send home.seek', 'start registrar-wait 60000']);
+    expect(driven.sent).toEqual([expect.objectContaining({ why: 'transport.down' })]);
+    expect(driven.expire('registrar-wait')).toEqual(['emit resolution.failed T1-ENRPrequest', 'start watch-pause 750']);
+    expect(driven.send(found)).toEqual(['cancel watch-pause', 'start resubscription 500']);
+  });
+
+  it('unwatched, it keeps what it has when its registrar is lost or changed', () => {
+    for (const event of [{ type: 'home.lost' }, found] as const) {
+      const driven = subscribed();
+      isWatched = false;
+      expect(driven.send(event)).toEqual(['cancel subscription-renewal', 'start stale_cache_value 5000']);
+      expect(driven.send({ type: 'home.found', change: 'found' })).toEqual([]);
+    }
+  });
+
+  it('a registrar that grants no updates is asked whenever the answer has become stale', () => {
+    isWatched = true;
+    const driven = requesting();
+    driven.send(answer());
+    expect(driven.expire('stale_cache_value')).toEqual(['emit resolution.stale', 'start watch-pause 750']);
+    expect(driven.expire('watch-pause')).toContain('send home.seek');
+  });
+
+  it('a vanished pool ends it; whether the pool has come back is asked in growing pauses', () => {
+    const driven = subscribed();
+    const pauses: (string | undefined)[] = [];
+    for (let time = 0; time < 5; time += 1) {
+      pauses.push(driven.send(unknown).at(-1));
+      driven.expire('watch-pause');
+      driven.send(sameHome);
+    }
+    expect(pauses).toEqual([750, 1_500, 3_000, 3_750, 3_750].map((pause) => `start watch-pause ${pause}`));
+    driven.send(subscription);
+    expect(driven.send(unknown).at(-1)).toBe('start watch-pause 750');
+    isWatched = false;
+    driven.expire('watch-pause');
+    driven.send(sameHome);
+    driven.send(unknown);
+    expect([driven.state, driven.timers]).toEqual(['unknown', []]); // nobody asks any more
+  });
+
+  it('§6.4: what is watched and purged is asked for at once', () => {
+    expect(subscribed().send({ type: 'cache.purge' })).toContain('send home.seek');
+  });
+});
+
 describe('resolution, as a chart', () => {
   it('has every state and transition on some path', () => {
-    const world = (resolutionInterval: number): ResolutionInput => input({ timers: { ...rfc, maxRequestRetransmit: 1, resolutionInterval } });
-    const cases = { 'home.found': [found, sameHome], ASAP_HANDLE_RESOLUTION_RESPONSE: [answer(), unknown, refused] };
+    const world = (resolutionInterval: number, watched: boolean): ResolutionInput => input({ timers: { ...rfc, maxRequestRetransmit: 1, resolutionInterval }, isWatched: () => watched });
+    const cases = { 'home.found': [found, sameHome], ASAP_HANDLE_RESOLUTION_RESPONSE: [answer(), subscription, unknown, refused] };
     const project = ({ repetitions, why, isKnown, answeredAt }: ResolutionContext): unknown => [Math.min(repetitions, 2), why, isKnown, answeredAt];
-    expect(onNoPath(resolutionMachine, [world(0), world(1_000)], { cases, project: (context) => project(context as ResolutionContext), limit: 50_000 })).toEqual([]);
+    expect(onNoPath(resolutionMachine, [world(0, false), world(1_000, false), world(0, true), world(1_000, true)], { cases, project: (context) => project(context as ResolutionContext), limit: 50_000 })).toEqual([]);
   });
 });

@@ -1,6 +1,7 @@
 import type { Policy } from '../../wire/index.js';
 import { encodeAsap } from '../../wire/index.js';
 import { elementOf, RegistrarWorld, type AsapPeer } from '../support/registrar-world.js';
+import { Subscriptions, type Subscriber } from '../../actors/subscriptions.js';
 import { World } from '../../testing/world.js';
 
 /** A registrar and those who ask it. */
@@ -77,6 +78,22 @@ describe('handle resolution at the registrar (RFC 5352 §3.3)', () => {
     expect(identifiers(await peer.resolve({ itemsWanted: 0xffff_ffff }))).toHaveLength(4);
   });
 
+  it('X-17: a list that leaves some out says how many there are, to those who did not say how many they want', async () => {
+    const { setting, peer } = await start();
+    for (let identifier = 1; identifier <= 129; identifier += 1) await peer.register(elementOf(identifier));
+    const user = await setting.peer('user');
+    const cut = await user.resolve();
+    expect([cut.poolElements.length, cut.poolSize]).toEqual([128, 129]);
+    expect((await user.resolve({ itemsWanted: 2 })).poolSize).toBeUndefined();
+    await peer.deregister(129);
+    expect((await user.resolve()).poolSize).toBeUndefined();
+    for (let identifier = 1; identifier <= 128; identifier += 1) await peer.register(elementOf(identifier, { policy: least(identifier) }), Buffer.from('least'));
+    expect((await user.resolve({ handle: Buffer.from('least') })).poolSize).toBeUndefined();
+    await peer.register(elementOf(129, { policy: least(0) }), Buffer.from('least'));
+    const least129 = await user.resolve({ handle: Buffer.from('least') });
+    expect([least129.poolElements.length, least129.poolSize, identifiers(least129)[0]]).toEqual([128, 129, 129]);
+  });
+
   it('X-17: never more than 64 KiB, whatever is asked for, and all that fit', async () => {
     const { peer } = await start();
     for (let identifier = 1; identifier <= 2_000; identifier += 1) peer.association.send({ type: 'ASAP_REGISTRATION', poolHandle: Buffer.from('echo'), poolElement: elementOf(identifier) });
@@ -124,6 +141,40 @@ describe('subscriptions (S bit, RFC 5352 §2.2.5, §2.2.6, X-33)', () => {
       await setting.world.advance(500);
     }
     expect(user.received.length).toBe(1);
+  });
+
+  it('where only values change, an update every 500 ms will do; an element that comes goes along at once', async () => {
+    const { setting, peer } = await start();
+    await peer.register(elementOf(1, { policy: least(0) }));
+    const user = await setting.peer('user');
+    await user.resolve({ sendUpdates: true });
+    const begun = setting.world.clock.now();
+    for (let load = 1; load <= 100; load += 1) {
+      await peer.register(elementOf(1, { policy: least(load) }));
+      await setting.world.advance(48);
+    }
+    await setting.world.advance(600);
+    const { length } = user.received;
+    expect(length).toBeGreaterThan(8);
+    expect(length).toBeLessThanOrEqual(2 + (setting.world.clock.now() - begun) / 500);
+    await peer.register(elementOf(1, { policy: least(1) }));
+    await peer.register(elementOf(2, { policy: least(1) }));
+    await setting.world.advance(110);
+    expect(user.received.length).toBe(length + 1);
+  });
+
+  it('many subscribers of pools that change often stretch the pace: 10 000 updates a second, all pools in turn', async () => {
+    const world = new World();
+    const pushed = new Map<string, number>();
+    const subscriptions = new Subscriptions<Subscriber>(world.clock, (_, poolKey) => { pushed.set(poolKey, (pushed.get(poolKey) ?? 0) + 1); });
+    for (const poolKey of ['a', 'b']) for (let count = 0; count < 5_000; count += 1) subscriptions.add({ subscriptions: new Set(), isWritable: true }, poolKey);
+    for (let time = 0; time < 100; time += 1) {
+      for (const poolKey of ['a', 'b']) subscriptions.changed(poolKey);
+      await world.advance(100);
+    }
+    const [a = 0, b = 0] = [pushed.get('a'), pushed.get('b')];
+    expect(a + b).toBeLessThanOrEqual(110_000);
+    expect(Math.min(a, b)).toBeGreaterThanOrEqual(40_000);
   });
 
   it('when the pool vanishes it ends them, by a negative answer; a pool that comes anew has no subscribers', async () => {

@@ -98,6 +98,7 @@ export class StubPools implements PoolView {
   vouch(key: string, peIdentifier: number): void { this.#cache.vouch(key, peIdentifier); }
   pick(key: string, avoid?: ReadonlySet<number>): PoolElement | undefined { return this.#cache.pick(key, this.host.clock.now(), avoid); }
   isStale(key: string): boolean { return this.#cache.isStale(key, this.host.clock.now()); }
+  watch(): () => void { return () => undefined; } // nobody tells what changes
 
   refresh(key: string): Promise<void> {
     const asking = this.#asking.get(key) ?? this.#ask(key).finally(() => { this.#asking.delete(key); });

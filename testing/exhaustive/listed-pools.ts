@@ -30,4 +30,6 @@ export class ListedPools implements PoolView {
     this.#cache.suspect(key, peIdentifier, this.host.clock.now() + quickTimers.suspicion);
     return true;
   }
+
+  watch(): () => void { return () => undefined; } // nothing changes
 }
