@@ -2,7 +2,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
-/** A process of the bench: forked from a file in bench/children, and ended with the bench. */
+/** A process of the bench or of the soak test, and ended with it. */
 export class Child<Ready> {
   static readonly #all = new Set<Child<unknown>>();
   readonly ready: Promise<Ready>;
@@ -10,24 +10,25 @@ export class Child<Ready> {
   readonly #process: ChildProcess;
   #waiting: { readonly resolve: (answer: unknown) => void; readonly reject: (error: Error) => void } | undefined;
 
-  /** @param name the file's, without its ending. */
-  constructor(name: string, input: object = {}) {
+  /** @param program a file in bench/children, without its ending; or any. */
+  constructor(program: string | URL, input: object = {}) {
+    const url = typeof program === 'string' ? new URL(`./children/${program}.js`, import.meta.url) : program;
     const profile = process.execArgv.filter((argument) => argument.startsWith('--cpu-prof')); // of both sides, if any
-    this.#process = fork(fileURLToPath(new URL(`./children/${name}.js`, import.meta.url)), [JSON.stringify(input)], { execArgv: ['--expose-gc', ...profile] });
+    this.#process = fork(fileURLToPath(url), [JSON.stringify(input)], { execArgv: ['--expose-gc', ...profile] });
     Child.#all.add(this);
     this.ended = new Promise((resolve) => { this.#process.once('exit', () => { resolve(); }); });
     this.ready = this.#answer<Ready>();
     this.#process.on('message', (answer) => { this.#waiting?.resolve(answer); });
     this.#process.once('exit', (code, signal) => {
       Child.#all.delete(this);
-      this.#waiting?.reject(new Error(`bench/children/${name} has ended: ${signal ?? code}`));
+      this.#waiting?.reject(new Error(`${url.pathname.split('/').slice(-3).join('/')} has ended: ${signal ?? code}`));
     });
   }
 
   /** One question at a time. */
-  ask<Answer>(question: string): Promise<Answer> {
+  ask<Answer>(question: string, given?: unknown): Promise<Answer> {
     const answer = this.#answer<Answer>();
-    this.#process.send(question);
+    this.#process.send({ question, given });
     return answer;
   }
 
@@ -52,14 +53,15 @@ export class Child<Ready> {
 }
 
 /** The child's side: says that it is ready, answers questions, ends with its parent. */
-export function serveParent(ready: object, answers: Readonly<Record<string, () => unknown>> = {}): void {
+export function serveParent(ready: object, answers: Readonly<Record<string, (given: never) => unknown>> = {}): void {
   let last = process.cpuUsage();
   const cpu = (): number => {
     const { user, system } = process.cpuUsage(last);
     last = process.cpuUsage();
     return user + system;
   };
-  process.on('message', (question: string) => { process.send?.(question === 'cpu' ? cpu() : answers[question]?.() ?? null); });
+  const answer = async ({ question, given }: { question: string; given: never }): Promise<void> => { process.send?.((question === 'cpu' ? cpu() : await answers[question]?.(given)) ?? null); };
+  process.on('message', (message: { question: string; given: never }) => { void answer(message); }); // who fails ends, and the parent is told so
   process.on('disconnect', () => { process.exit(); });
   process.send?.(ready);
 }

@@ -11,6 +11,8 @@ import { isAfter } from './serial.js';
 
 /** Output held for one handler at most (D-21). */
 export const OUTPUT_LIMIT = 1024 * 1024;
+/** Output of all kinds that may wait for a pool user to read, when an unprompted message is to join it (D-21). */
+export const MAX_WAITING = 8 * 1024 * 1024;
 /** Bytes of application data in a state cookie at most (D-25). */
 export const MAX_COOKIE = 65_000;
 
@@ -259,6 +261,7 @@ export class ServiceHalf {
     const committed = this.options.mode === 'effectively-once' && this.stateful && this.owner.snapshot !== undefined;
     if (committed && this.#unpromptedBytes + payload.length > OUTPUT_LIMIT) this.commit();
     if (committed && this.#unpromptedBytes + payload.length > OUTPUT_LIMIT) return rejected(new SessionError('OUTPUT_LIMIT', `unprompted messages wait for the snapshot behind the running handler and may be ${OUTPUT_LIMIT} bytes`, { outcome: 'not-taken' }));
+    if (this.output.bytes > 0 && this.output.bytes + payload.length > MAX_WAITING) return rejected(new SessionError('OUTPUT_LIMIT', `${this.output.bytes} bytes wait for a pool user that does not read; await what send() returns`, { outcome: 'not-taken' }));
     this.#outputs++;
     if (committed) { this.#unpromptedSinceCookie = true; this.#unpromptedBytes += payload.length; this.port.flushSoon(); }
     const copy = copyOf(payload);

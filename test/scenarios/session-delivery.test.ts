@@ -379,6 +379,29 @@ describe('windows and credit', () => {
     expect(received).toEqual(['soo', ...Array.from({ length: 100 }, (_, index) => String(index))]);
   });
 
+  it.each([false, true])('D-21: unprompted messages for a user that does not read are refused beyond a bound, and those before it come when it reads (snapshot: %s)', async (isStateful) => {
+    let service: ServiceSession | undefined;
+    const { world, user } = await poolOf((session) => { service = session; }, isStateful ? { snapshot: () => Buffer.from('state') } : {});
+    const session = await user.connect();
+    let read: () => void = () => undefined;
+    const reading = new Promise<void>((resolve) => { read = resolve; });
+    const received: string[] = [];
+    session.on('data', (data) => { received.push(data.toString('utf8', 0, 3)); return reading as never; });
+    const outcomes: string[] = [];
+    for (let i = 0; i < 200; i++) {
+      const number = String(i).padStart(3);
+      void service!.send(number + 'x'.repeat(100_000)).then(() => outcomes.push(number), (error: { code: string; outcome: string }) => outcomes.push(`${error.code} ${error.outcome}`));
+      await world.advance(20);
+    }
+    const refused = outcomes.filter((outcome) => outcome === 'OUTPUT_LIMIT not-taken').length;
+    expect(refused).toBeGreaterThanOrEqual(200 - (8 + 4 + 2) * 10);
+    read();
+    await world.advance(3_000);
+    expect(received).toHaveLength(200 - refused);
+    expect(received).toEqual(Array.from({ length: 200 - refused }, (_, index) => String(index).padStart(3)));
+    await world.settled(service!.send('now'));
+  });
+
   it('D-21: OUTPUT_LIMIT ends a handler that replies more than 1 MiB, and the session with it', async () => {
     const { world, user } = await poolOf([1, 2].map(() => (session: ServiceSession) => {
       session.on('data', (_, info) => { for (let i = 0; i < 12; i++) void info.reply(Buffer.alloc(100_000)); });
