@@ -1,7 +1,7 @@
 import { lookup } from 'node:dns/promises';
-import { silentLogger, type Clock, type Logger, type Random } from '../environment.js';
+import { silentLogger, type Clock, type Logger, type Milliseconds, type Random } from '../environment.js';
 import { FeatureUnavailableError, UsageError } from '../errors.js';
-import { nodeClock, nodeDatagrams, nodeNetwork, nodeRandom } from '../transports/node.js';
+import { nodeClock, nodeDatagrams, nodeNetwork, nodeRandom, nodeTimeOfDay } from '../transports/node.js';
 import { createTcpTransport } from '../transports/tcp.js';
 import type { DatagramNetwork } from '../transports/network.js';
 import type { Transport } from '../transports/transport.js';
@@ -9,6 +9,8 @@ import type { Transport } from '../transports/transport.js';
 /** The world an actor lives in. Tests give one of their own; everybody else has Node.js's. */
 export interface ActorEnvironment {
   readonly clock: Clock;
+  /** Milliseconds since 1970: for what other hosts read, never for waiting; it may jump. Default: the clock's time. */
+  readonly timeOfDay?: (() => Milliseconds) | undefined;
   readonly random: Random;
   readonly logger: Logger;
   /** @throws UsageError INVALID_URL for a scheme nobody serves; FeatureUnavailableError for one that is planned. */
@@ -26,7 +28,7 @@ export interface EnvironmentOptions {
 /** `node:net` and `node:dgram`, the monotonic clock and the system's randomness. */
 export function nodeEnvironment({ logger = silentLogger }: EnvironmentOptions = {}): ActorEnvironment {
   const transports = transportsBySchemes([createTcpTransport({ network: nodeNetwork, clock: nodeClock, logger })]);
-  return { clock: nodeClock, random: nodeRandom, logger, transports, datagrams: nodeDatagrams, lookUp };
+  return { clock: nodeClock, timeOfDay: nodeTimeOfDay, random: nodeRandom, logger, transports, datagrams: nodeDatagrams, lookUp };
 }
 
 /** Finds a transport by the scheme of an address. */

@@ -4,11 +4,11 @@ import { deliveryModes, type DeliveryMode } from '../delivery/modes.js';
 import type { Incoming } from '../delivery/incoming.js';
 import type { Port } from '../delivery/port.js';
 import { isThenable, ServiceHalf, type ServiceHalfOwner } from '../delivery/service-half.js';
+import type { Milliseconds } from '../environment.js';
 import { SessionError, type TransportError, UsageError, type RserpoolError } from '../errors.js';
-import { serviceMachine, type ServiceEvent, type ServiceOrder } from '../machines/service.js';
+import { NO_STATE, serviceMachine, type ServiceEvent, type ServiceOrder } from '../machines/service.js';
 import { decodeAsap, encodeAsap } from '../wire/index.js';
 import { ASAP_PPID, closeCodes, mapping, offsets, readU32, type CloseCode, type Frame } from '../wire/mapping.js';
-import { decodeSnapshot, encodeSnapshot } from '../wire/snapshot.js';
 import { ppidOf, type DataLink, type LinkSession } from './data-link.js';
 import { Emitter, type Unsubscribe } from './emitter.js';
 import type { Service } from './service.js';
@@ -52,6 +52,11 @@ export class ServiceInstance implements LinkSession, Port, ServiceHalfOwner {
   /** The handler that turned out to be asynchronous only when it returned: sends while it runs are its own. */
   #surprise: Incoming | undefined;
   #commitDue = false;
+  readonly #sessionId: Buffer;
+  /** When the cookie that the pool user has was made, milliseconds since 1970. */
+  #cookieIssued: Milliseconds | undefined;
+  /** Why the cookie was not restored. */
+  #refusal: unknown;
   /** OPEN announced a cookie echo, which is the next frame (D-13). */
   #awaitsEcho: boolean;
   #actor: Actor<typeof serviceMachine> | undefined;
@@ -65,6 +70,7 @@ export class ServiceInstance implements LinkSession, Port, ServiceHalfOwner {
     this.#number = open.session;
     this.#predecessor = predecessor;
     this.#awaitsEcho = open.echo === true;
+    this.#sessionId = open.sessionId;
     this.id = open.sessionId.toString('hex');
     this.epoch = open.epoch;
     this.deliveryMode = deliveryModes[open.mode] ?? 'at-least-once';
@@ -120,6 +126,19 @@ export class ServiceInstance implements LinkSession, Port, ServiceHalfOwner {
   /** Ends the session for the pool user too. */
   close(): void { this.half.close('NORMAL', 'closed by the service'); }
 
+  // ---- for the service
+
+  /** What the pool user has is kept up to date while the session says nothing itself (X-5): by `snapshot` where something is not covered; else the last
+   *  cookie is issued anew before it gets old. */
+  repeatCookie(): void {
+    if (this.half.isUncovered) this.half.takeSnapshot();
+    const { signer } = this.#service;
+    if (signer.hasKeys && this.#cookieIssued !== undefined && signer.now() - this.#cookieIssued >= signer.lifetime / 2) this.half.repeatCookie();
+  }
+
+  /** The keys have changed: the next repetition is due. */
+  outdateCookie(): void { if (this.#cookieIssued !== undefined) this.#cookieIssued = 0; }
+
   // ---- LinkSession
 
   frame(bytes: Buffer, start: number, end: number): void {
@@ -174,15 +193,10 @@ export class ServiceInstance implements LinkSession, Port, ServiceHalfOwner {
     return results.length === 0 ? undefined : Promise.all(results).then(() => undefined);
   }
 
-  verify(_cookie: Buffer, snapshot: Uint8Array | undefined): { covered: number } | undefined {
-    if (!snapshot) return undefined;
-    const { sessionId, covered } = decodeSnapshot(snapshot);
-    if (Buffer.from(sessionId).toString('hex') !== this.id) throw new SessionError('COOKIE_REFUSED', 'the cookie belongs to another session', { outcome: 'not-taken' });
-    return { covered };
-  }
-
   encodeCookie(cookie: Buffer, covered: number, outputs: number): Uint8Array {
-    return encodeAsap({ type: 'ASAP_COOKIE', cookie, snapshot: encodeSnapshot({ sessionId: Buffer.from(this.id, 'hex'), epoch: this.epoch, covered, outputs }) });
+    const { signer } = this.#service;
+    this.#cookieIssued = signer.now();
+    return encodeAsap({ type: 'ASAP_COOKIE', cookie, snapshot: signer.sign(cookie, { sessionId: this.#sessionId, epoch: this.epoch, covered, outputs, issued: this.#cookieIssued }) });
   }
 
   ended(code: CloseCode, reason: string, cause?: unknown): void {
@@ -226,14 +240,14 @@ export class ServiceInstance implements LinkSession, Port, ServiceHalfOwner {
       case 'order.restore': return this.#settledBy(this.#restoreCookie());
       case 'order.serve': return this.half.serve();
       case 'order.drain': return void this.half.drain();
-      case 'order.refuse': return this.half.close(order.code, order.reason);
+      case 'order.refuse': return this.half.close(order.code, order.reason, this.#refusal);
     }
   }
 
   async #endPredecessor(): Promise<void> {
     this.#predecessor?.half.end('NORMAL', 'the session was opened anew');
     await this.#predecessor?.half.settled();
-    this.actor.send({ type: 'predecessor.settled' });
+    this.#advance({ type: 'predecessor.settled' });
   }
 
   /** Something is awaited, so it is bounded: by the chart. */
@@ -257,10 +271,10 @@ export class ServiceInstance implements LinkSession, Port, ServiceHalfOwner {
   #introduced(): PromiseLike<void> | void {
     const stateful = this.#events.listeners('cookie').length > 0 || this.#service.options.snapshot !== undefined;
     const { hasEcho } = this.half;
-    this.half.accept(stateful);
+    this.half.declare(stateful);
     this.#advance({ type: 'session.ready', stateful, echo: hasEcho });
     if (this.#actor) return undefined; // the chart orders what comes next
-    if (stateful && hasEcho) return this.#restoreCookie();
+    if (hasEcho) return stateful ? this.#restoreCookie() : this.half.close('COOKIE_REFUSED', NO_STATE);
     return this.half.serve();
   }
 
@@ -272,7 +286,7 @@ export class ServiceInstance implements LinkSession, Port, ServiceHalfOwner {
     };
     const refused = (error: unknown): void => {
       const reason = error instanceof Error ? error.message : String(error);
-      this.#service.logger.error({ err: error, session: this.id }, 'the cookie was not restored');
+      this.#refusal = error;
       this.#advance({ type: 'cookie.refused', reason });
       if (!this.#actor) this.half.close('COOKIE_REFUSED', reason, error);
     };
@@ -295,7 +309,13 @@ export class ServiceInstance implements LinkSession, Port, ServiceHalfOwner {
     const { message } = decodeAsap(bytes);
     if (message.type !== 'ASAP_COOKIE_ECHO' || !this.#awaitsEcho) return;
     this.#awaitsEcho = false;
-    this.half.onEcho(Buffer.from(message.cookie), message.snapshot && Buffer.from(message.snapshot));
+    try {
+      const known = this.#service.signer.verify(message.cookie, message.snapshot, this.#sessionId);
+      this.#cookieIssued = known?.issued;
+      this.half.onEcho(Buffer.from(message.cookie), known?.covered);
+    } catch (error) {
+      return this.half.close('COOKIE_REFUSED', error instanceof Error ? error.message : String(error), error);
+    }
     if (!this.#predecessor || this.#actor?.getSnapshot().matches('accepting') === true) this.#settledBy(this.#introduce());
   }
 

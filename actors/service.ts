@@ -12,11 +12,12 @@ import { ASAP_PPID, closeCodes, encodeFrame, mappingFraming, type CloseCode, typ
 import { writeData, writeFrame } from '../delivery/port.js';
 import { DataLink, type DataLinkOwner } from './data-link.js';
 import { schemeOf, type ActorEnvironment } from './environment.js';
-import { invalid, isBoolean, isCount, isFunction } from './options.js';
+import { checkCookieKeys, CookieSigner, type CookieOptions } from './cookie-signer.js';
+import { anything, invalid, isBoolean, isCount, isDelay, isFunction } from './options.js';
 import { ServiceInstance, type ServiceSession } from './service-session.js';
 
 /** How a service wants to be handed its sessions. */
-export interface ServiceOptions {
+export interface ServiceOptions extends CookieOptions {
   /** Gives the session's state between handlers: for unprompted messages, for a window half full, once a second, for a drain. Makes the service stateful. */
   readonly snapshot?: (session: ServiceSession) => Uint8Array | undefined;
   /** Sessions at once; more are told to go elsewhere. Default no limit. */
@@ -51,6 +52,8 @@ export interface SharedPlane {
 /** A pool element's data channels: accepts links and sessions, one instance per registration. */
 export class Service implements DataLinkOwner {
   readonly options: Required<Pick<ServiceOptions, 'concurrency' | 'outputCommit' | 'maxSessions'>> & Pick<ServiceOptions, 'snapshot'>;
+  /** Of its state cookies. */
+  readonly signer: CookieSigner;
   readonly #plane: SharedPlane;
   readonly #setup: ServiceSetup;
   readonly #epochs = new Epochs<ServiceInstance>();
@@ -66,6 +69,11 @@ export class Service implements DataLinkOwner {
     this.#setup = setup;
     const { concurrency = 1, outputCommit = true, maxSessions = Infinity, snapshot } = setup.options;
     this.options = { concurrency, outputCommit, maxSessions, ...(snapshot && { snapshot }) };
+    const { environment, timers } = plane;
+    const { cookieKeys, foreignCookies, cookieLifetime = timers.cookieLife } = setup.options;
+    this.signer = new CookieSigner({
+      cookieKeys, foreignCookies, cookieLifetime, poolHandle: setup.handleBytes, logger: environment.logger, timeOfDay: environment.timeOfDay ?? (() => environment.clock.now()),
+    });
     this.#unsubscribe = plane.monitor.onLag((lag) => { if (lag >= plane.timers.silence / 2) this.#holdAll(); });
   }
 
@@ -91,6 +99,12 @@ export class Service implements DataLinkOwner {
   }
 
   onSession(session: ServiceInstance): void | PromiseLike<void> { return this.#setup.onSession(session); }
+
+  /** Other keys from now on; what the pool users have is signed anew within a second. */
+  updateCookies(options: Pick<CookieOptions, 'cookieKeys' | 'foreignCookies'>): void {
+    this.signer.update(options);
+    if (options.cookieKeys) for (const session of this.#sessions) session.outdateCookie();
+  }
 
   /** Hands every session over: cookie and MOVE (D-27). Resolves when all have left, or after the drain time-out. */
   async drain(): Promise<void> {
@@ -188,7 +202,7 @@ export class Service implements DataLinkOwner {
   }
 
   #repeatCookies(link: DataLink): void {
-    for (const session of link.sessions.values()) if (session instanceof ServiceInstance && session.half.isUncovered) session.half.takeSnapshot();
+    for (const session of link.sessions.values()) if (session instanceof ServiceInstance) session.repeatCookie();
   }
 }
 
@@ -197,9 +211,10 @@ const MAX_QUEUED = 64 * 1024 * 1024;
 const COOKIE_INTERVAL = 1_000;
 
 /** What `register` takes for a service. */
-export const serviceChecks = { snapshot: isFunction, maxSessions: isCount, concurrency: isCount, outputCommit: isBoolean };
+export const serviceChecks = { snapshot: isFunction, maxSessions: isCount, concurrency: isCount, outputCommit: isBoolean, cookieKeys: anything, cookieLifetime: isDelay, foreignCookies: isBoolean };
 
 /** @throws UsageError INVALID_OPTION where options contradict each other. */
-export function checkServiceOptions({ concurrency = 1, snapshot }: ServiceOptions): void {
+export function checkServiceOptions({ concurrency = 1, snapshot, cookieKeys }: ServiceOptions): void {
+  if (cookieKeys !== undefined) checkCookieKeys('register', cookieKeys);
   if (concurrency > 1 && snapshot) throw invalid('concurrency above 1 is for stateless services: they have no snapshot');
 }

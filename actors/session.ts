@@ -8,7 +8,7 @@ import type { Milliseconds } from '../environment.js';
 import { AbortError, RserpoolError, SessionError, UnknownPoolHandleError, UsageError, type TransportError } from '../errors.js';
 import { decodeAsap, poolHandleText } from '../wire/index.js';
 import { ASAP_PPID, mapping, offsets, readU32 } from '../wire/mapping.js';
-import { decodeSnapshot } from '../wire/snapshot.js';
+import { decodeCoverage } from '../wire/snapshot.js';
 import { ppidOf, type DataLink } from './data-link.js';
 import type { DataPlane } from './data-plane.js';
 import { Emitter, type Unsubscribe } from './emitter.js';
@@ -280,7 +280,7 @@ export class UserSession implements MoverOwner, SenderOwner, Port, UserHalfOwner
     const { message } = decodeAsap(copyOf(pieceOf(bytes, start + offsets.DATA.tail, end))); // the cookie is kept
     if (message.type !== 'ASAP_COOKIE') return;
     const stored = { cookie: message.cookie, snapshot: message.snapshot };
-    if (message.snapshot) this.half.onCookie(stored, decodeSnapshot(message.snapshot)); else this.half.onForeignCookie(stored);
+    if (message.snapshot) this.half.onCookie(stored, decodeCoverage(message.snapshot)); else this.half.onForeignCookie(stored);
   }
 
   #accepted(bytes: Buffer, start: number): void {

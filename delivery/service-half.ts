@@ -26,9 +26,6 @@ export interface ServiceHalfOwner {
   readonly snapshot: (() => Uint8Array | undefined) | undefined;
   /** The cookie as an ASAP_COOKIE. */
   encodeCookie(cookie: Buffer, covered: number, outputs: number): Uint8Array;
-  /** What the echoed cookie contains; undefined when it is foreign.
-   *  @throws when it must be refused. */
-  verify(cookie: Buffer, snapshot: Uint8Array | undefined): { covered: number } | undefined;
   /** Whether another handler may run in this turn (D-5); if not, `half.pump()` is called after the poll phase. */
   mayRun(half: ServiceHalf): boolean;
   /** The half is over, by whomsoever; the last call. */
@@ -47,7 +44,8 @@ export interface ServiceHalfOptions {
   readonly concurrency: number;
 }
 
-interface Echo { readonly cookie: Buffer; readonly snapshot: Uint8Array | undefined }
+/** `covered`: undefined where the cookie is foreign. */
+interface Echo { readonly cookie: Buffer; readonly covered: number | undefined }
 interface PendingCookie { readonly bytes: Buffer; readonly covered: number; readonly outputs: number }
 
 const DATA = mapping.DATA.flags;
@@ -77,6 +75,8 @@ export class ServiceHalf {
   #unpromptedSinceCookie = false;
   #unpromptedBytes = 0;
   #cookie: PendingCookie | undefined;
+  /** The last one, sent or restored: what is repeated (X-5). */
+  #latest: PendingCookie | undefined;
   #done: number | undefined;
   #idle: (() => void)[] = [];
   readonly #partial = new Reassembly();
@@ -101,17 +101,15 @@ export class ServiceHalf {
   // ---- opening
 
   /** `onSession` has settled, so it is known whether the service is stateful (D-6). */
-  accept(stateful: boolean): void {
+  declare(stateful: boolean): void {
     if (this.#state !== 'accepting') return;
     this.stateful = stateful;
-    writeFrame(this.port, encodeFrame({ type: 'ACCEPT', session: this.#session, stateful, streaming: !this.options.outputCommit, credit: this.#receiveCredit.total }));
-    this.port.flushSoon();
     this.#state = 'restoring';
   }
 
-  /** ASAP_COOKIE_ECHO: comes before any data (RFC 5352 §3.8). */
-  onEcho(cookie: Buffer, snapshot: Uint8Array | undefined): void {
-    if (this.#state === 'accepting' && this.#received === 0) this.#echo ??= { cookie, snapshot };
+  /** ASAP_COOKIE_ECHO, verified: comes before any data (RFC 5352 §3.8). `covered`: the last message that the cookie contains; undefined when it is foreign (D-24). */
+  onEcho(cookie: Buffer, covered: number | undefined): void {
+    if (this.#state === 'accepting' && this.#received === 0) this.#echo ??= { cookie, covered };
   }
 
   get hasEcho(): boolean { return this.#echo !== undefined; }
@@ -119,13 +117,18 @@ export class ServiceHalf {
   /** COOKIE_INDICATION, handled to its end before any data (D-13); what it contains is settled. */
   restore(): void | PromiseLike<void> {
     if (!this.#echo) return undefined;
-    this.#settled = this.owner.verify(this.#echo.cookie, this.#echo.snapshot)?.covered ?? 0;
+    const { cookie, covered } = this.#echo;
+    this.#settled = covered ?? 0;
+    if (covered !== undefined) this.#latest = { bytes: cookie, covered, outputs: 0 };
     return this.owner.restore(this.#echo.cookie);
   }
 
-  /** Hands the mailbox to the service. */
+  /** Accepts the session, which is only now taken over: a pool element that cannot restore it never says so. Hands the mailbox to the service. */
   serve(): void {
     if (this.#state !== 'restoring') return;
+    const { session, outputCommit } = this.options;
+    writeFrame(this.port, encodeFrame({ type: 'ACCEPT', session, stateful: this.stateful, streaming: !outputCommit, credit: this.#receiveCredit.total }));
+    this.port.flushSoon();
     this.#state = 'serving';
     this.pump();
   }
@@ -285,7 +288,7 @@ export class ServiceHalf {
 
   /** This turn's write is about to be made: the newest cookie, then DONE, behind the replies (D-10). */
   commit(): void {
-    if (this.#state === 'ended' || this.#state === 'accepting') return;
+    if (this.#state !== 'serving' && this.#state !== 'draining') return;
     if (this.#snapshotIsDue()) this.takeSnapshot();
     this.#commitSettled();
   }
@@ -296,7 +299,10 @@ export class ServiceHalf {
     const cookie = this.#cookie;
     const done = this.#done;
     this.#cookie = this.#done = undefined;
-    if (cookie && this.stateful) void this.output.put(0, () => { this.#writeCookie(cookie); });
+    if (cookie && this.stateful) {
+      this.#latest = cookie;
+      void this.output.put(0, () => { this.#writeCookie(cookie); });
+    }
     if (done === undefined) return;
     if (this.output.isClear) writeWord(this.port, 'DONE', this.#session, mapping.DONE.flags.cumulative, done);
     else void this.output.put(0, () => { writeWord(this.port, 'DONE', this.#session, mapping.DONE.flags.cumulative, done); });
@@ -308,6 +314,13 @@ export class ServiceHalf {
     let bytes: Uint8Array | undefined;
     try { bytes = this.owner.snapshot(); } catch (error) { return this.close('HANDLER_FAILED', 'snapshot failed', error); }
     if (bytes) this.setCookie(bytes, undefined);
+  }
+
+  /** Sends the last cookie again, issued anew: it still says the same (X-5). */
+  repeatCookie(): void {
+    if (this.#state !== 'serving' || !this.#latest) return;
+    this.#cookie ??= this.#latest;
+    this.port.flushSoon();
   }
 
   // ---- leaving
@@ -334,7 +347,7 @@ export class ServiceHalf {
   /** Ends the half and tells the pool user; what earlier handlers finished is committed first. */
   close(code: CloseCode, reason: string, cause?: unknown, id = 0): void {
     if (this.#state === 'ended') return;
-    this.#commitSettled();
+    if (this.#state === 'serving' || this.#state === 'draining') this.#commitSettled();
     this.output.clear();
     writeFrame(this.port, encodeFrame({ type: 'CLOSE', session: this.#session, code: closeCodes[code], id, tail: reason.slice(0, 1000) }));
     this.port.flushSoon();

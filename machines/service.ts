@@ -1,6 +1,9 @@
 import { emit, setup } from 'xstate';
 import type { Milliseconds } from '../environment.js';
 
+/** Such a service would begin anew, and nobody would notice. */
+export const NO_STATE = 'the service keeps no state, so it cannot take over a session that has one';
+
 /** A session at its pool element, in one epoch. RFC 5352 §3.8; draft-ietf-rserpool-service §4.5.1; D-6, D-13, D-14, D-27. */
 export const serviceMachine = setup({
   types: {} as { context: ServiceContext; events: ServiceEvent; input: ServiceContext; emitted: ServiceOrder },
@@ -15,6 +18,7 @@ export const serviceMachine = setup({
   guards: {
     hasPredecessor: ({ context }) => context.hasPredecessor,
     mustRestore: (_, params: { echo: boolean; stateful: boolean }) => params.echo && params.stateful,
+    cannotRestore: (_, params: { echo: boolean; stateful: boolean }) => params.echo && !params.stateful,
   },
   delays: {
     handler: ({ context }) => context.timers.handler,
@@ -38,6 +42,7 @@ export const serviceMachine = setup({
       on: {
         'session.ready': [
           { guard: { type: 'mustRestore', params: ({ event }) => event }, target: 'restoring' },
+          { guard: { type: 'cannotRestore', params: ({ event }) => event }, target: 'closed', actions: { type: 'refuse', params: { code: 'COOKIE_REFUSED', reason: NO_STATE } } },
           { target: 'serving' },
         ],
         'session.failed': { target: 'closed', actions: { type: 'refuse', params: { code: 'HANDLER_FAILED', reason: 'onSession failed' } } },

@@ -2,7 +2,7 @@ import { randomBytes, randomFillSync } from 'node:crypto';
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { connect, createServer, isIPv6, type AddressInfo, type Server } from 'node:net';
 import { performance } from 'node:perf_hooks';
-import type { Clock, Random } from '../environment.js';
+import type { Clock, Milliseconds, Random } from '../environment.js';
 import { isGroup, type ByteServer, type ByteSocket, type DatagramBinding, type DatagramNetwork, type DatagramSocket, type Endpoint, type Network } from './network.js';
 
 /** The world as Node.js has it: time, randomness, `node:net` and `node:dgram`. */
@@ -14,6 +14,8 @@ export const nodeClock: Clock = {
   clearTimeout: (timer) => clearTimeout(timer as NodeJS.Timeout | undefined),
   defer: (task) => void setImmediate(task),
 };
+
+export const nodeTimeOfDay = (): Milliseconds => Date.now();
 
 export const nodeRandom: Random = {
   fraction: () => Math.random(),

@@ -1,3 +1,4 @@
+import { copyBytes } from './bytes.js';
 import { WireError } from './error.js';
 import { readU32, writeU32 } from './mapping.js';
 
@@ -10,25 +11,63 @@ export interface Snapshot {
   readonly covered: number;
   /** How many outputs of this epoch the pool element had sent before the cookie (D-10). */
   readonly outputs: number;
+  /** Milliseconds since 1970, by the clock of the pool element that made it; 0 where it does not say. */
+  readonly issued: number;
+  /** Which key signed it, 1 to 255 bytes; undefined: unsigned. */
+  readonly keyId?: Uint8Array | undefined;
+  /** HMAC-SHA-256 by that key over `signedBytes`. */
+  readonly signature?: Uint8Array | undefined;
 }
 
 const FORMAT = 1;
-/** format u8, key id length u8 (0: unsigned), reserved u16, epoch, covered, outputs u32, time of issue u64 (0: not stated), session id. */
-const LENGTH = 40;
+/** format u8, key id length u8 (0: unsigned), reserved u16, epoch, covered, outputs u32, issued u64, session id; then, where signed, key id and signature. */
+const FIXED = 40;
+export const SIGNATURE_LENGTH = 32;
 
-export function encodeSnapshot(snapshot: Snapshot): Buffer {
-  const bytes = Buffer.alloc(LENGTH);
+/** With room for the signature behind it (zeros) where there is a key. */
+export function encodeSnapshot({ sessionId, epoch, covered, outputs, issued, keyId, signature }: Snapshot): Buffer {
+  const idLength = keyId?.length ?? 0;
+  const bytes = Buffer.alloc(idLength === 0 ? FIXED : FIXED + idLength + SIGNATURE_LENGTH);
   bytes[0] = FORMAT;
-  writeU32(bytes, 4, snapshot.epoch);
-  writeU32(bytes, 8, snapshot.covered);
-  writeU32(bytes, 12, snapshot.outputs);
-  bytes.set(snapshot.sessionId, 24);
+  bytes[1] = idLength;
+  writeU32(bytes, 4, epoch);
+  writeU32(bytes, 8, covered);
+  writeU32(bytes, 12, outputs);
+  writeU32(bytes, 16, Math.floor(issued / 0x1_0000_0000));
+  writeU32(bytes, 20, issued);
+  bytes.set(sessionId, 24);
+  if (keyId) bytes.set(keyId, FIXED);
+  if (signature) bytes.set(signature, FIXED + idLength);
   return bytes;
 }
 
-/** @throws WireError when it is not one of ours, or of a format to come. */
+/** Opaque parts are copies.
+ *  @throws WireError when it is not one of ours, or of a format to come. */
 export function decodeSnapshot(bytes: Uint8Array): Snapshot {
-  if (bytes.length < LENGTH) throw new WireError('TRUNCATED', 0, `a snapshot of ${bytes.length} bytes; ${LENGTH} are fixed`);
+  const fixed = { ...decodeCoverage(bytes), issued: readU32(bytes, 16) * 0x1_0000_0000 + readU32(bytes, 20), sessionId: copyBytes(bytes, 24, FIXED) };
+  const idLength = bytes[1] ?? 0;
+  const length = idLength === 0 ? FIXED : FIXED + idLength + SIGNATURE_LENGTH;
+  if (bytes.length !== length) throw new WireError('LENGTH_OUT_OF_RANGE', 1, `a snapshot of ${bytes.length} bytes; with a key id of ${idLength} it has ${length}`);
+  return idLength === 0 ? fixed : { ...fixed, keyId: copyBytes(bytes, FIXED, FIXED + idLength), signature: copyBytes(bytes, FIXED + idLength, length) };
+}
+
+/** What a pool user has to know of it; whatever else it holds goes back as it came.
+ *  @throws WireError when it is not one of ours, or of a format to come. */
+export function decodeCoverage(bytes: Uint8Array): Pick<Snapshot, 'epoch' | 'covered' | 'outputs'> {
+  if (bytes.length < FIXED) throw new WireError('TRUNCATED', 0, `a snapshot of ${bytes.length} bytes; ${FIXED} are fixed`);
   if (bytes[0] !== FORMAT) throw new WireError('INVALID_VALUE', 0, `snapshot format ${bytes[0] ?? 0} is unknown`);
-  return { epoch: readU32(bytes, 4), covered: readU32(bytes, 8), outputs: readU32(bytes, 12), sessionId: bytes.slice(24, 40) };
+  return { epoch: readU32(bytes, 4), covered: readU32(bytes, 8), outputs: readU32(bytes, 12) };
+}
+
+/** What the signature is made over: the snapshot in front of it (which tells the length of its key id), then pool handle and cookie, each behind
+ *  its length. No two triples give the same bytes. */
+export function signedBytes(snapshot: Uint8Array, poolHandle: Uint8Array, cookie: Uint8Array): Buffer {
+  const inFront = snapshot.length - SIGNATURE_LENGTH;
+  const bytes = Buffer.allocUnsafe(inFront + 4 + poolHandle.length + 4 + cookie.length);
+  bytes.set(snapshot.subarray(0, inFront));
+  writeU32(bytes, inFront, poolHandle.length);
+  bytes.set(poolHandle, inFront + 4);
+  writeU32(bytes, inFront + 4 + poolHandle.length, cookie.length);
+  bytes.set(cookie, inFront + 8 + poolHandle.length);
+  return bytes;
 }

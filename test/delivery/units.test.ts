@@ -8,7 +8,6 @@ import { writeData, writeReply, type Port } from '../../delivery/port.js';
 import { Reassembly } from '../../delivery/reassembly.js';
 import { isAfter, nextSerial, serialDistance } from '../../delivery/serial.js';
 import { decodeFrame, MAX_FRAGMENT } from '../../wire/mapping.js';
-import { decodeSnapshot, encodeSnapshot } from '../../wire/snapshot.js';
 import { SimulatedClock } from '../../testing/simulated-clock.js';
 
 describe('serial numbers (RFC 1982, D-22)', () => {
@@ -240,21 +239,5 @@ describe('fragments', () => {
     reassembly.own();
     chunk.fill('x');
     expect(reassembly.add(Buffer.from('b'), false)?.toString()).toBe('ab');
-  });
-});
-
-describe('the snapshot parameter (D-24)', () => {
-  const snapshot = { epoch: 3, covered: 0xfffffffe, outputs: 17, sessionId: Uint8Array.from({ length: 16 }, (_, index) => index) };
-
-  it('comes back as it went', () => {
-    const decoded = decodeSnapshot(encodeSnapshot(snapshot));
-    expect({ ...decoded, sessionId: [...decoded.sessionId] }).toEqual({ ...snapshot, sessionId: [...snapshot.sessionId] });
-  });
-
-  it('is refused when truncated, or of a format to come', () => {
-    const bytes = encodeSnapshot(snapshot);
-    for (let length = 0; length < bytes.length; length++) expect(() => decodeSnapshot(bytes.subarray(0, length))).toThrow(expect.objectContaining({ code: 'TRUNCATED' }) as Error);
-    bytes[0] = 2;
-    expect(() => decodeSnapshot(bytes)).toThrow(expect.objectContaining({ code: 'INVALID_VALUE' }) as Error);
   });
 });

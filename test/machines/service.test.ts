@@ -19,8 +19,11 @@ describe('a session at its pool element (RFC 5352 §3.8, draft §4.5.1)', () => 
     expect(pe.send({ type: 'cookie.restored' })).toEqual(['cancel cookie-handler', 'emit order.serve']);
   });
 
-  it('D-6: a stateless service has no use for an echo', () => {
-    expect(service().send({ type: 'session.ready', echo: true, stateful: false })).toContain('emit order.serve');
+  it('D-26: a service that keeps no state refuses an echo: it would begin anew, unnoticed', () => {
+    const pe = service();
+    pe.send({ type: 'session.ready', echo: true, stateful: false });
+    expect(pe.emitted.at(-1)).toMatchObject({ type: 'order.refuse', code: 'COOKIE_REFUSED' });
+    expect(pe.status).toBe('done');
   });
 
   it('D-14: an earlier epoch ends first, and its running handler is awaited', () => {
@@ -66,7 +69,7 @@ describe('a session at its pool element (RFC 5352 §3.8, draft §4.5.1)', () => 
   });
 
   it('every state and transition is on some path', () => {
-    const cases = { 'session.ready': [{ echo: true, stateful: true }, { echo: false, stateful: true }], 'cookie.refused': [{ reason: 'forged' }] };
+    const cases = { 'session.ready': [{ echo: true, stateful: true }, { echo: false, stateful: true }, { echo: true, stateful: false }], 'cookie.refused': [{ reason: 'forged' }] };
     expect(onNoPath(serviceMachine, [true, false].map((hasPredecessor) => ({ hasPredecessor, timers })), { cases })).toEqual([]);
   });
 });

@@ -103,7 +103,7 @@ export class SessionPair implements UserHalfOwner {
 
   #echo(frame: Frame<'DATA'>): void {
     const { message } = decodeAsap(frame.tail);
-    if (message.type === 'ASAP_COOKIE_ECHO') this.service?.onEcho(Buffer.from(message.cookie), message.snapshot && Buffer.from(message.snapshot));
+    if (message.type === 'ASAP_COOKIE_ECHO') this.service?.onEcho(Buffer.from(message.cookie), message.snapshot && decodeSnapshot(message.snapshot).covered);
   }
 
   #openService(open: Frame<'OPEN'>): void {
@@ -117,7 +117,7 @@ export class SessionPair implements UserHalfOwner {
     this.service = half;
     void settle().then(async () => { // `onSession` has settled; an echo, if announced, has come with OPEN
       if (this.service !== half) return;
-      half.accept(this.testService.stateful);
+      half.declare(this.testService.stateful);
       if (half.hasEcho) await half.restore();
       half.serve();
     });
@@ -199,9 +199,8 @@ class TestOwner implements ServiceHalfOwner {
     return this.#instance!.handle(incoming);
   }
   restore(cookie: Buffer): void | PromiseLike<void> { return this.#instance!.restore?.(cookie); }
-  verify(_cookie: Buffer, snapshot: Uint8Array | undefined): { covered: number } | undefined { return snapshot && decodeSnapshot(snapshot); }
   encodeCookie(cookie: Buffer, covered: number, outputs: number): Uint8Array {
-    return encodeAsap({ type: 'ASAP_COOKIE', cookie, snapshot: encodeSnapshot({ sessionId: Buffer.alloc(16, 7), epoch: this.#half!.epoch, covered, outputs }) });
+    return encodeAsap({ type: 'ASAP_COOKIE', cookie, snapshot: encodeSnapshot({ sessionId: Buffer.alloc(16, 7), epoch: this.#half!.epoch, covered, outputs, issued: 0 }) });
   }
   mayRun(): boolean { return true; }
   ended(code: CloseCode, reason: string): void { this.pair.ended = { code, reason }; }
