@@ -15,6 +15,7 @@ export type { ReceivedInfo, SendOptions } from './actors/session-messages.js';
 export type { FailoverCallback, PendingMessage, Recovery } from './actors/recovery.js';
 export type { ServiceMessageInfo, ServiceSession, ServiceSessionEvents } from './actors/service-session.js';
 export type { ServiceOptions } from './actors/service.js';
+export type { CookieKey, CookieOptions } from './actors/cookie-signer.js';
 export type { DeliveryMode } from './delivery/modes.js';
 export * from './actors/policies.js';
 export * from './errors.js';

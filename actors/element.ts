@@ -4,10 +4,11 @@ import { NoRegistrarError, RegistrationError, UsageError, type RserpoolError } f
 import { poolElementMachine, type PoolElementNews } from '../machines/pool-element.js';
 import type { Timers } from '../machines/timers.js';
 import type { AsapMessageOf, Cause, Generation, Policy, PoolElement as PoolElementParameter } from '../wire/index.js';
+import { checkCookieKeys, type CookieKey, type CookieOptions } from './cookie-signer.js';
 import { Emitter, type Unsubscribe } from './emitter.js';
 import type { ActorEnvironment } from './environment.js';
 import type { Home, LocalElement } from './home.js';
-import { checkOptions, isDelay, isSignal, anything } from './options.js';
+import { anything, checkOptions, invalid, isBoolean, isDelay, isSignal } from './options.js';
 import { checkPolicy } from './policies.js';
 import { bounded, deferred, type Deferred } from './waiting.js';
 
@@ -25,6 +26,9 @@ export interface PoolElementEvents {
 
 export interface UpdateOptions {
   readonly policy?: Policy;
+  /** As for `register`: a new key in front signs from now on; keep the old ones until all elements have it and a minute has passed. No registrar is told. */
+  readonly cookieKeys?: readonly CookieKey[];
+  readonly foreignCookies?: boolean;
 }
 export interface WaitOptions {
   /** Ends the wait; what was begun goes on. */
@@ -35,6 +39,7 @@ export interface WaitOptions {
 
 /** Its data channels, if it has any. */
 export interface ElementService {
+  updateCookies(options: Pick<CookieOptions, 'cookieKeys' | 'foreignCookies'>): void;
   drain(): Promise<void>;
   close(): Promise<void>;
 }
@@ -108,12 +113,13 @@ export class PoolElement implements LocalElement {
 
   /** Registers again with another policy or load (RFC 5352 §3.1). Resolves when a registrar has accepted it; rejects with RegistrationError where none does, and the element stays registered as it was. */
   async update(options: UpdateOptions, wait: WaitOptions = {}): Promise<void> {
-    checkOptions('update', options, { policy: anything });
+    checkOptions('update', options, { policy: anything, cookieKeys: anything, foreignCookies: isBoolean });
     checkOptions('update', wait, { signal: isSignal, timeout: isDelay });
     if (this.#isOver || this.#leaving !== undefined) throw new UsageError('CLOSED', 'the pool element has left its pool');
-    const { policy } = options;
+    const { policy, cookieKeys, foreignCookies } = options;
+    if (policy !== undefined) checkPolicy('update', policy);
+    this.#updateCookies(cookieKeys, foreignCookies);
     if (policy === undefined) return;
-    checkPolicy('update', policy);
     this.#update?.answer.resolve(); // what came later counts
     const answer = deferred<void>();
     this.#update = { policy: this.#policy, answer };
@@ -148,6 +154,13 @@ export class PoolElement implements LocalElement {
     const { port, addresses } = addressOf(this.#registration);
     const now = addressOf(this.#setup.registration(this.#policy));
     if (port !== now.port || addresses !== now.addresses) this.#register();
+  }
+
+  #updateCookies(cookieKeys: readonly CookieKey[] | undefined, foreignCookies: boolean | undefined): void {
+    if (cookieKeys === undefined && foreignCookies === undefined) return;
+    if (cookieKeys !== undefined) checkCookieKeys('update', cookieKeys);
+    if (this.#setup.service === undefined) throw invalid("update: cookieKeys and foreignCookies have no meaning with mapping 'none'");
+    this.#setup.service.updateCookies({ cookieKeys, foreignCookies });
   }
 
   #register(): void {

@@ -1,6 +1,5 @@
 import { copyOf } from '../delivery/buffers.js';
 import { type UserHalf } from '../delivery/user-half.js';
-import type { DeliveryMode } from '../delivery/modes.js';
 import type { Kept } from '../delivery/window.js';
 import type { Clock, Milliseconds } from '../environment.js';
 import { SessionError, type Outcome, type RserpoolError } from '../errors.js';
@@ -24,7 +23,7 @@ export class SessionSender {
   #overdue: unknown;
   #isStuck = false;
 
-  constructor(readonly half: UserHalf, readonly mode: DeliveryMode, readonly clock: Clock, readonly owner: SenderOwner) {}
+  constructor(readonly half: UserHalf, readonly clock: Clock, readonly owner: SenderOwner) {}
 
   /** Keeps a copy of the payload, or lets it wait for room. */
   send(payload: Uint8Array, options: SendOptions | undefined): Promise<void> {
@@ -80,7 +79,7 @@ export class SessionSender {
   }
 
   #take(payload: Uint8Array, options: SendOptions | undefined): Promise<void> {
-    const mode = options?.deliver ?? this.mode;
+    const mode = options?.deliver ?? this.half.mode;
     const entry = this.half.send(payload, mode, options?.ppid ?? 0, options?.ack === true);
     const outcome = this.#outcomeOf(entry, mode);
     if (options?.lifetime !== undefined || options?.signal !== undefined) this.#limit(entry, options, outcome);

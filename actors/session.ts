@@ -55,7 +55,6 @@ export type Session = Pick<UserSession,
 export class UserSession implements MoverOwner, SenderOwner, Port, UserHalfOwner {
   /** Hexadecimal, 128 bits. */
   readonly id: string;
-  readonly deliveryMode: DeliveryMode;
   readonly half: UserHalf;
   touched?: boolean;
   readonly #plane: DataPlane;
@@ -68,6 +67,9 @@ export class UserSession implements MoverOwner, SenderOwner, Port, UserHalfOwner
   /** Outputs that came before the first `data` listener. */
   #unheard: Output[] | undefined = [];
   #isOver = false;
+  /** The last refusal of the state cookie in this failover, and who has refused it (PE identifiers). */
+  #cookieRefusal: SessionError | undefined;
+  readonly #refusedBy = new Set<number>();
   #isClosing = false;
 
   constructor(plane: DataPlane, key: string, options: SessionOptions) {
@@ -77,13 +79,12 @@ export class UserSession implements MoverOwner, SenderOwner, Port, UserHalfOwner
     this.#key = key;
     this.#options = options;
     this.id = id.toString('hex');
-    this.deliveryMode = options.deliveryMode ?? 'effectively-once';
     this.#events = new Emitter(environment.logger);
-    this.half = new UserHalf(id, this.deliveryMode, { messages: options.window?.messages ?? 1024, bytes: options.window?.bytes ?? 1024 * 1024 }, this);
-    this.#sender = new SessionSender(this.half, this.deliveryMode, environment.clock, this);
+    this.half = new UserHalf(id, options.deliveryMode ?? 'effectively-once', { messages: options.window?.messages ?? 1024, bytes: options.window?.bytes ?? 1024 * 1024 }, this);
+    this.#sender = new SessionSender(this.half, environment.clock, this);
     this.#mover = new SessionMover(plane, key, this, {
       open: options.openTimeout ?? timers.registrarWait, failover: options.failoverTimeout ?? 30_000,
-      accept: timers.cookieHandlerTimeout, callback: timers.callbackTimeout, cookieOverdue: COOKIE_OVERDUE,
+      accept: 2 * timers.cookieHandlerTimeout + 1_000, callback: timers.callbackTimeout, cookieOverdue: COOKIE_OVERDUE,
     });
   }
 
@@ -99,6 +100,8 @@ export class UserSession implements MoverOwner, SenderOwner, Port, UserHalfOwner
 
   // ---- the API
 
+  /** As asked for; at-least-once after a cookie of which nobody knows what it contains (D-24). */
+  get deliveryMode(): DeliveryMode { return this.half.mode; }
   get poolHandle(): string { return poolHandleText(this.#key); }
   /** Raised at every attempt to open the session at a pool element (D-14). */
   get epoch(): number { return this.half.epoch; }
@@ -219,7 +222,7 @@ export class UserSession implements MoverOwner, SenderOwner, Port, UserHalfOwner
   // ---- SenderOwner, MoverOwner
 
   moved(info?: FailoverInfo): void {
-    if (info) this.#sender.elementChanged();
+    if (info) this.#elementChanged();
     this.#sender.moved();
     if (info) this.#events.emit('failover', info);
     else if (!this.#isOpen && this.#mover.isFlowing) this.#open();
@@ -304,8 +307,22 @@ export class UserSession implements MoverOwner, SenderOwner, Port, UserHalfOwner
     if (name === 'GOING_AWAY' && this.#mover.isFlowing) return this.#mover.moveAway(undefined);
     const error = new SessionError(name === 'COOKIE_REFUSED' || name === 'OUTPUT_LIMIT' || name === 'HANDLER_FAILED' ? name : 'SESSION_FAILED', `pool element ${hex(this.peIdentifier)}: ${name}: ${reason}`);
     if (name === 'OUTPUT_LIMIT' || (name === 'HANDLER_FAILED' && this.#mover.isFlowing && !this.#mover.countThrow(id))) return this.#giveUp(error);
-    if (name === 'COOKIE_REFUSED') this.complain(error, {});
+    if (name === 'COOKIE_REFUSED') this.#cookieRefused(error);
     this.#mover.moveAway(error);
+  }
+
+  /** Told once of each pool element in a failover: they are tried again until its time is over, since keys may be on their way to them (D-26). */
+  #cookieRefused(error: SessionError): void {
+    this.#cookieRefusal = error;
+    if (this.peIdentifier === undefined || this.#refusedBy.has(this.peIdentifier)) return;
+    this.#refusedBy.add(this.peIdentifier);
+    this.complain(error, {});
+  }
+
+  #elementChanged(): void {
+    this.#cookieRefusal = undefined;
+    this.#refusedBy.clear();
+    this.#sender.elementChanged();
   }
 
   #poisoned(reason: TransportError): void {
@@ -322,6 +339,7 @@ export class UserSession implements MoverOwner, SenderOwner, Port, UserHalfOwner
   #final(error: unknown): RserpoolError {
     if (error === 'COOKIE_OVERDUE') return new SessionError('COOKIE_OVERDUE', `the window is full of handled messages and no state cookie has come for ${COOKIE_OVERDUE} ms`, { outcome: 'handled' });
     if (error instanceof SessionError && ENDING.includes(error.code)) return error;
+    if (this.#cookieRefusal) return new SessionError('COOKIE_REFUSED', `no pool element of ${this.poolHandle} restores the session`, { cause: this.#cookieRefusal });
     if (this.#isOpen) return new SessionError('FAILOVER_FAILED', `no pool element of ${this.poolHandle} took the session over`, { cause: error });
     if (error instanceof UnknownPoolHandleError || (error instanceof RserpoolError && error.code === 'NO_REGISTRAR')) return error;
     return new SessionError('SESSION_FAILED', `no pool element of ${this.poolHandle} accepted the session`, { cause: error, outcome: 'not-taken' });

@@ -61,14 +61,18 @@ export class UserHalf {
   /** A cookie that names an output which has not come (it cannot happen on an ordered link). */
   #early: { outputs: number; accept: () => void } | undefined;
 
+  #mode: DeliveryMode;
   /** `id`, hexadecimal. */
   readonly sessionId: string;
 
-  constructor(readonly id: Buffer, readonly mode: DeliveryMode, limits: WindowLimits, readonly owner: UserHalfOwner) {
+  constructor(readonly id: Buffer, mode: DeliveryMode, limits: WindowLimits, readonly owner: UserHalfOwner) {
+    this.#mode = mode;
     this.window = new Window(limits);
     this.sessionId = id.toString('hex');
   }
 
+  /** Of the session; a foreign cookie weakens it (D-24). */
+  get mode(): DeliveryMode { return this.#mode; }
   get isStateful(): boolean { return this.#stateful; }
   get isFlowing(): boolean { return this.#flowing; }
   /** At a pool element that has accepted, before the replay: the failover callback's time. */
@@ -229,8 +233,20 @@ export class UserHalf {
     if (named.outputs > this.#outputs) this.#early = { outputs: named.outputs, accept }; else accept();
   }
 
-  /** A foreign cookie, without our part: kept for the echo, covers nothing. */
-  onForeignCookie(stored: StoredCookie): void { this.cookie = stored; }
+  /** A foreign cookie, without our part: kept for the echo. Nobody knows what it contains, so the session goes on at-least-once (D-24): what is
+   *  handled need not be kept, nor does anything wait for a cookie. */
+  onForeignCookie(stored: StoredCookie): void {
+    this.cookie = stored;
+    this.#named = undefined;
+    if (this.#mode === 'effectively-once') this.#mode = 'at-least-once';
+    for (const entry of this.window.kept()) {
+      if (entry.mode !== 'effectively-once') continue;
+      entry.mode = 'at-least-once';
+      if (entry.done) this.window.cover(entry);
+    }
+    this.#held.release(() => true, this.#give);
+    this.owner.moved();
+  }
 
   /** The application is done with `bytes` of what was given to it. */
   consumed(bytes: number): void {

@@ -21,7 +21,7 @@ export class Kept {
   readonly #at: number;
 
   /** @param payload is copied. */
-  constructor(readonly id: number, readonly mode: DeliveryMode, readonly ppid: number, readonly ackWanted: boolean, payload: Uint8Array) {
+  constructor(readonly id: number, public mode: DeliveryMode, readonly ppid: number, readonly ackWanted: boolean, payload: Uint8Array) {
     this.length = payload.length;
     this.#at = slab.put(payload);
     this.#memory = slab.memory;

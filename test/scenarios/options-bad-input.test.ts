@@ -43,11 +43,11 @@ const calls: Readonly<Record<string, Call>> = {
     call: ({ rsp }, options) => rsp.register('pool', options, () => undefined),
     options: {
       listen: 'stringsNotEmpty', advertise: 'address', policy: 'policy', identifier: 'u32', life: 'delayOrForever', mapping: 'choice', address: 'string', ...wait,
-      snapshot: 'function', maxSessions: 'count', concurrency: 'count', outputCommit: 'boolean',
+      snapshot: 'function', maxSessions: 'count', concurrency: 'count', outputCommit: 'boolean', cookieKeys: 'cookieKeys', cookieLifetime: 'delay', foreignCookies: 'boolean',
     },
   },
   'register, Basic Mode': { call: ({ rsp }, options) => rsp.register('pool', { mapping: 'none', ...options }), options: { address: 'address' } },
-  update: { call: ({ element }, options) => element.update(options), options: { policy: 'policy' } },
+  update: { call: ({ element }, options) => element.update(options), options: { policy: 'policy', cookieKeys: 'cookieKeys', foreignCookies: 'boolean' } },
   'update, wait': { call: ({ element }, options) => element.update({}, options), options: wait },
   connect: {
     call: ({ rsp }, options) => rsp.connect('echo', options),
@@ -120,7 +120,7 @@ const combinations: [string, object, string][] = [
   ['register', { life: quickTimers.t2Registration }, 'INVALID_OPTION'],
   ['register, Basic Mode', {}, 'INVALID_OPTION'],
   ['register, Basic Mode', { address: 'tcp://10.0.0.1:0' }, 'INVALID_URL'],
-  ...Object.entries({ listen: ['tcp://10.0.0.1:1'], advertise: 'tcp://10.0.0.1:1', snapshot, maxSessions: 1, concurrency: 1, outputCommit: true })
+  ...Object.entries({ listen: ['tcp://10.0.0.1:1'], advertise: 'tcp://10.0.0.1:1', snapshot, maxSessions: 1, concurrency: 1, outputCommit: true, cookieKeys: [], cookieLifetime: 1_000, foreignCookies: true })
     .map(([name, value]): [string, object, string] => ['register, Basic Mode', { address: 'tcp://10.0.0.1:1', [name]: value }, 'INVALID_OPTION']),
   ['connect window', { messages: 0 }, 'INVALID_OPTION'],
   ['connect window', { bytes: 0 }, 'INVALID_OPTION'],
