@@ -1,5 +1,6 @@
 import { copyOf } from '../delivery/buffers.js';
 import { type UserHalf } from '../delivery/user-half.js';
+import type { DeliveryMode } from '../delivery/modes.js';
 import type { Kept } from '../delivery/window.js';
 import type { Clock, Milliseconds } from '../environment.js';
 import { SessionError, type Outcome, type RserpoolError } from '../errors.js';
