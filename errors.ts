@@ -21,7 +21,7 @@ export class UsageError extends RserpoolError {
 }
 export type UsageErrorCode =
   | 'INVALID_OPTION' | 'INVALID_URL' | 'INVALID_HANDLE' | 'INVALID_DATA' | 'ALREADY_REGISTERED' | 'CLOSED'
-  | 'MESSAGE_TOO_LARGE' | 'COOKIE_TOO_LARGE' | 'STATELESS_SERVICE' | 'NOT_IN_HANDLER';
+  | 'MESSAGE_TOO_LARGE' | 'COOKIE_TOO_LARGE' | 'STATELESS_SERVICE' | 'NOT_IN_HANDLER' | 'NOT_REGISTERED' | 'UNKNOWN_POOL_ELEMENT';
 
 /** The caller's own abort of a wait, by its `signal`; what was begun may go on. `cause` is the signal's reason. */
 export class AbortError extends RserpoolError {

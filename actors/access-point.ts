@@ -117,13 +117,25 @@ export class ServiceAccessPoint {
       const element = await register({
         environment: this.#environment, timers: this.#timers, home: this.#home, plane: this.#plane, asap: this.#asap, timeout: this.#timeout,
         begun: (element) => { this.#checkOpen(); this.#elements.add(element); },
-        left: (element) => this.#elements.delete(element),
+        registered: (element) => { this.#plane.cards.registered(element); },
+        left: (element) => {
+          this.#elements.delete(element);
+          this.#plane.cards.left(element);
+        },
       }, key, handle, identifier, options, onSession);
       this.#checkOpen();
       return element;
     } finally {
       this.#registering.delete(name);
     }
+  }
+
+  /** Set.BusinessCard.PE.List (draft §4.5.3): which elements of its own pool `handle` others should turn to when this process is gone, the best first; at most 64, none by default. They are
+   *  told at once, and whoever comes later when communication begins (RFC 5352 §3.9). To the servers of its own sessions a process with elements in several pools is a member of the pool
+   *  set last, else of that of its first element. */
+  async setBusinessCard(handle: string | Uint8Array, preferredElements: readonly PoolElementHandle[] = []): Promise<void> {
+    this.#checkOpen();
+    return this.#plane.cards.set(handle, preferredElements);
   }
 
   /** Opens a session with a pool. It survives its pool elements. */

@@ -6,6 +6,7 @@ import type { Timers } from '../machines/timers.js';
 import type { LoopMonitor } from '../transports/loop-monitor.js';
 import type { Link, LinkHandler } from '../transports/transport.js';
 import { decodeFrame, encodeFrame, leastLength, MAGIC, mapping, offsets, readU32, VERSION, type Frame } from '../wire/mapping.js';
+import type { ControlChannel } from './control-channel.js';
 import type { ActorEnvironment } from './environment.js';
 import { inSlices } from './slices.js';
 
@@ -44,6 +45,8 @@ export interface DataLinkOwner {
 export class DataLink implements LinkHandler {
   readonly actor: Actor<typeof linkMachine>;
   readonly sessions = new Map<number, LinkSession>();
+  /** Its owner's: business cards (RFC 5352 §3.9). */
+  control: ControlChannel | undefined;
   readonly #owner: DataLinkOwner;
   #link: Link | undefined;
   #touched: LinkSession[] = [];

@@ -7,6 +7,8 @@ import { LoopMonitor } from '../transports/loop-monitor.js';
 import { formatAddress } from '../transports/address.js';
 import type { PoolElement } from '../wire/index.js';
 import { mappingFraming, type Frame } from '../wire/mapping.js';
+import { BusinessCards } from './business-cards.js';
+import { ControlChannel } from './control-channel.js';
 import { DataLink, type DataLinkOwner } from './data-link.js';
 import { Followers, inSlices } from './slices.js';
 import { anything, checkOptions, invalid, isDelay, isFunction, isOneOf, isSignal, isU32 } from './options.js';
@@ -28,6 +30,7 @@ export class DataPlane implements SharedPlane, DataLinkOwner {
   readonly pools: PoolView;
   readonly monitor: LoopMonitor;
   readonly pacer: Pacer<{ pump(): void }>;
+  readonly cards: BusinessCards;
   /** Charts that follow their frames. */
   readonly followers: Followers;
   readonly #links = new Map<string, DataLink>();
@@ -48,6 +51,7 @@ export class DataPlane implements SharedPlane, DataLinkOwner {
     this.monitor = new LoopMonitor({ clock: environment.clock });
     this.pacer = new Pacer(environment.clock, () => { this.monitor.observe(); });
     this.followers = new Followers(environment.clock);
+    this.cards = new BusinessCards(environment.clock, pools);
   }
 
   /** Opens a session with the pool of `key`. */
@@ -84,6 +88,7 @@ export class DataPlane implements SharedPlane, DataLinkOwner {
     const known = this.#links.get(address);
     if (known) return known;
     const link = new DataLink(this);
+    link.control = this.#openControlChannel(link);
     this.#links.set(address, link);
     this.#addresses.set(link, address);
     this.linkOpened();
@@ -131,12 +136,21 @@ export class DataPlane implements SharedPlane, DataLinkOwner {
 
   // ---- DataLinkOwner
 
+  /** The card goes before the first session is opened. */
   up(link: DataLink): void {
+    if (link.control) {
+      link.control.begin();
+      this.cards.add(link.control);
+    }
     const sessions = [...link.sessions.values()].filter((session) => session instanceof UserSession);
     inSlices(this.environment.clock, sessions, (session) => { if (session.isOn(link)) session.linkUp(); });
   }
 
   down(link: DataLink, _reason: TransportError): void {
+    if (link.control) {
+      link.control.down();
+      this.cards.remove(link.control);
+    }
     this.#forget(link);
     if (this.#addresses.delete(link)) this.linkClosed();
   }
@@ -146,7 +160,15 @@ export class DataPlane implements SharedPlane, DataLinkOwner {
     if (address !== undefined && this.#links.get(address) === link) this.#links.delete(address);
   }
 
-  stranger(_link: DataLink, _frame: Frame): void { /* a late frame of a half that has left (D-14), or a business card */ }
+  /** A business card, or a late frame of a half that has left (D-14). */
+  stranger(link: DataLink, frame: Frame): void {
+    if (frame.type === 'DATA' && frame.session === 0) link.control?.receive(frame);
+  }
+
+  #openControlChannel(link: DataLink): ControlChannel {
+    const { clock, logger } = this.environment;
+    return new ControlChannel(link, { clock, logger, isService: false, card: () => this.cards.ofUser(), lookUp: (card) => { this.cards.lookUp(card); } });
+  }
 }
 
 function addressOf({ userTransport }: PoolElement): string {

@@ -58,6 +58,8 @@ export interface ElementSetup {
   readonly address: () => string;
   readonly identifier: number;
   readonly policy: Policy;
+  /** A registrar has accepted it as it is now. */
+  readonly registered: () => void;
   readonly left: () => void;
 }
 
@@ -104,6 +106,8 @@ export class PoolElement implements LocalElement {
   get isRegistered(): boolean { return this.#isRegistered; }
   /** @internal LocalElement */
   get generation(): Generation | undefined { return this.#generation; }
+  /** @internal Of its pool handle. */
+  get key(): string { return this.#setup.key; }
   /** @internal As it is registered. */
   get parameter(): PoolElementParameter { return this.#registration.poolElement; }
 
@@ -183,6 +187,7 @@ export class PoolElement implements LocalElement {
         this.#update?.answer.resolve();
         this.#update = undefined;
         this.#joined.resolve();
+        this.#setup.registered();
         if (this.#isRegistered) return;
         this.#isRegistered = this.#wasRegistered = true;
         this.#events.emit('registered', { registrar: this.#setup.home.registrar?.address, generation: news.generation?.generation });

@@ -14,8 +14,10 @@ import { bounded, deferred, type Deferred } from './waiting.js';
 /** What a pool user knows of pools. Handles are keys (`poolHandleKey`). */
 export interface PoolView {
   /** From the cache, by the pool's policy; undefined when nothing is cached. What is stale is given out and asked for again meanwhile (RFC 5352 §3.3 C3). Those in
-   *  `avoid`, and suspects, only where nothing else is left. */
-  pick(key: string, avoid?: ReadonlySet<number>): PoolElement | undefined;
+   *  `avoid`, and suspects, only where nothing else is left; those of `preferred`, in this order, before all others (RFC 5352 §3.9 BC2). */
+  pick(key: string, avoid?: ReadonlySet<number>, preferred?: readonly number[]): PoolElement | undefined;
+  /** All that is cached, in the registrar's order. */
+  elements(key: string): readonly PoolElement[];
   /** Asks the registrar; one question for all who ask at once. Where no registrar answers within T1, what is cached is as good as it gets, and it resolves. Rejects with
    *  UnknownPoolHandleError (one round trip), with NoRegistrarError where nothing is cached, or with the signal's reason. */
   refresh(key: string, options?: { readonly signal?: AbortSignal | undefined }): Promise<void>;
@@ -48,10 +50,10 @@ export class Pools implements PoolView, HomePools {
     this.#cache = new HandleCache({ random: environment.random, staleAfter: timers.staleCacheValue });
   }
 
-  pick(key: string, avoid?: ReadonlySet<number>): PoolElement | undefined {
+  pick(key: string, avoid?: ReadonlySet<number>, preferred?: readonly number[]): PoolElement | undefined {
     const entry = this.#entries.get(key);
     if (entry?.isStale === true && !entry.isAsking) this.#ask(entry);
-    return this.#cache.pick(key, this.#now(), avoid);
+    return this.#cache.pick(key, this.#now(), avoid, preferred);
   }
 
   refresh(key: string, { signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
@@ -89,7 +91,6 @@ export class Pools implements PoolView, HomePools {
     return () => { watchers.delete(watcher); };
   }
 
-  /** All that is cached, in the registrar's order. */
   elements(key: string): readonly PoolElement[] {
     return this.#cache.elements(key);
   }

@@ -51,6 +51,7 @@ export interface RegisterSetup {
   readonly timeout: Milliseconds;
   /** It exists: from now on it has to be taken out of its pool when the access point closes. */
   readonly begun: (element: PoolElement) => void;
+  readonly registered: (element: PoolElement) => void;
   readonly left: (element: PoolElement) => void;
 }
 
@@ -106,6 +107,7 @@ export async function register(setup: RegisterSetup, key: string, handle: string
     element = new PoolElement({
       ...setup, key, handle, identifier, registration, service: place.service, policy: options.policy ?? roundRobin(),
       address: () => addressText(place.transport(home.localHost)), left: () => { if (element !== undefined) setup.left(element); },
+      registered: () => { if (element !== undefined) setup.registered(element); },
     });
     setup.begun(element);
     await element.joined(options);

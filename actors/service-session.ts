@@ -7,14 +7,15 @@ import { isThenable, ServiceHalf, type ServiceHalfOwner } from '../delivery/serv
 import type { Milliseconds } from '../environment.js';
 import { SessionError, type TransportError, UsageError, type RserpoolError } from '../errors.js';
 import { NO_STATE, serviceMachine, type ServiceEvent, type ServiceOrder } from '../machines/service.js';
-import { decodeAsap, encodeAsap } from '../wire/index.js';
+import { decodeAsap, encodeAsap, poolHandleOf } from '../wire/index.js';
 import { ASAP_PPID, closeCodes, mapping, offsets, readU32, type CloseCode, type Frame } from '../wire/mapping.js';
+import type { PoolElementHandle } from './access-point-events.js';
 import { ppidOf, type DataLink, type LinkSession } from './data-link.js';
 import { Emitter, type Unsubscribe } from './emitter.js';
 import type { Service } from './service.js';
 
 /** What a `'data'` listener at the service learns of a message, and how it answers it. */
-export type ServiceMessageInfo = Pick<Incoming, 'id' | 'ppid' | 'stream' | 'recovery' | 'ackWanted' | 'reply' | 'ack'>;
+export type ServiceMessageInfo = Pick<Incoming, 'id' | 'from' | 'ppid' | 'stream' | 'recovery' | 'ackWanted' | 'reply' | 'ack'>;
 
 export interface ServiceSessionEvents {
   /** A message of the pool user. One at a time and in order; a promise that is returned is awaited (D-5). One that throws or rejects ends
@@ -28,7 +29,7 @@ export interface ServiceSessionEvents {
 }
 
 /** A session at its pool element, as the service has it. */
-export type ServiceSession = Pick<ServiceInstance, 'id' | 'poolHandle' | 'epoch' | 'deliveryMode' | 'peer' | 'signal' | 'actor' | 'on' | 'send' | 'setCookie' | 'close'>;
+export type ServiceSession = Pick<ServiceInstance, 'id' | 'poolHandle' | 'epoch' | 'deliveryMode' | 'peer' | 'from' | 'signal' | 'actor' | 'on' | 'send' | 'setCookie' | 'close'>;
 
 /** Whose message is being handled, in its asynchronous context (D-9). */
 const handling = new AsyncLocalStorage<Incoming>();
@@ -96,6 +97,12 @@ export class ServiceInstance implements LinkSession, Port, ServiceHalfOwner {
   get poolHandle(): string { return this.#service.poolHandle; }
   /** Address of the pool user's end of the link. */
   get peer(): string { return this.#link.peer; }
+  /** The pool user as a pool element, where its business card says that it is one (RFC 5352 §3.9, X-11): its own claim, unproved. */
+  get from(): PoolElementHandle | undefined {
+    const card = this.#link.control?.card;
+    const identifier = card?.order[0];
+    return card && identifier !== undefined ? { handle: poolHandleOf(card.key), identifier } : undefined;
+  }
   /** Aborted when this instance of the session ends: work for it is in vain. */
   get signal(): AbortSignal {
     this.#abort ??= new AbortController();

@@ -1,15 +1,15 @@
-import { createActor, type Actor } from 'xstate';
 import { Epochs } from '../delivery/epochs.js';
 import type { Pacer } from '../delivery/pacer.js';
 import type { Logger, Milliseconds } from '../environment.js';
 import type { TransportError } from '../errors.js';
-import { controlChannelMachine } from '../machines/control-channel.js';
 import type { Timers } from '../machines/timers.js';
 import type { LoopMonitor } from '../transports/loop-monitor.js';
 import type { Listener, TransportAddress } from '../transports/transport.js';
-import { decodeAsap, encodeAsap, type PoolElement } from '../wire/index.js';
-import { ASAP_PPID, closeCodes, encodeFrame, mappingFraming, type CloseCode, type Frame } from '../wire/mapping.js';
-import { writeData, writeFrame } from '../delivery/port.js';
+import { poolHandleKey, type PoolElement } from '../wire/index.js';
+import { closeCodes, encodeFrame, mappingFraming, type CloseCode, type Frame } from '../wire/mapping.js';
+import { writeFrame } from '../delivery/port.js';
+import type { BusinessCards } from './business-cards.js';
+import { ControlChannel } from './control-channel.js';
 import { DataLink, type DataLinkOwner } from './data-link.js';
 import { schemeOf, type ActorEnvironment } from './environment.js';
 import { checkCookieKeys, CookieSigner, type CookieOptions } from './cookie-signer.js';
@@ -44,6 +44,7 @@ export interface SharedPlane {
   readonly timers: Timers;
   readonly monitor: LoopMonitor;
   readonly pacer: Pacer<{ pump(): void }>;
+  readonly cards: BusinessCards;
   heartbeatInterval(): Milliseconds;
   linkOpened(): void;
   linkClosed(): void;
@@ -58,7 +59,7 @@ export class Service implements DataLinkOwner {
   readonly #setup: ServiceSetup;
   readonly #epochs = new Epochs<ServiceInstance>();
   readonly #sessions = new Set<ServiceInstance>();
-  readonly #links = new Map<DataLink, Actor<typeof controlChannelMachine>>();
+  readonly #links = new Set<DataLink>();
   readonly #unsubscribe: () => void;
   #listener: Listener | undefined;
   #isDraining = false;
@@ -91,7 +92,8 @@ export class Service implements DataLinkOwner {
     const transport = this.environment.transports(schemeOf(address));
     this.#listener = await transport.listen(address, (link) => {
       const dataLink = new DataLink(this);
-      this.#links.set(dataLink, this.#openControlChannel(dataLink));
+      dataLink.control = this.#openControlChannel(dataLink);
+      this.#links.add(dataLink);
       this.#plane.linkOpened();
       return dataLink.attach(link, true);
     }, { framing: mappingFraming, firstFrameTimeout: 5_000, frameTimeout: 10_000, maxQueued: MAX_QUEUED });
@@ -122,14 +124,14 @@ export class Service implements DataLinkOwner {
     this.#isDraining = true;
     this.#unsubscribe();
     for (const session of [...this.#sessions]) session.half.close('GOING_AWAY', 'the pool element closes');
-    for (const link of this.#links.keys()) link.close();
+    for (const link of this.#links) link.close();
     await this.#listener?.close();
   }
 
   // ---- DataLinkOwner
 
   stranger(link: DataLink, frame: Frame): void {
-    if (frame.type === 'DATA' && frame.session === 0 && frame.ppid === ASAP_PPID) return this.#control(link, frame.tail);
+    if (frame.type === 'DATA' && frame.session === 0) return link.control?.receive(frame);
     if (frame.type !== 'OPEN') return; // a late frame of a session that has left (D-14)
     const refusal = this.#refusal(frame);
     if (refusal) return this.#refuse(link, frame, ...refusal);
@@ -140,13 +142,16 @@ export class Service implements DataLinkOwner {
     this.#epochs.enter(id, session);
     this.#sessions.add(session);
     link.sessions.set(frame.session, session);
-    this.#links.get(link)?.send({ type: 'session.opened' });
+    this.#begin(link);
     session.start();
   }
 
   down(link: DataLink, { code, message }: TransportError): void {
     if (code !== 'LINK_CLOSED' && code !== 'LINK_LOST') this.logger.info({ peer: link.peer, code }, message);
-    this.#links.get(link)?.send({ type: 'transport.down' });
+    if (link.control) {
+      link.control.down();
+      this.#plane.cards.remove(link.control);
+    }
     if (this.#links.delete(link)) this.#plane.linkClosed();
   }
 
@@ -158,13 +163,13 @@ export class Service implements DataLinkOwner {
     if (this.#sessions.size === 0) this.#emptied?.();
   }
 
-
   // ---- below
 
-  /** The control channel of the link as such (session 0): the business card of a pool user that is a pool element too. */
-  #control(link: DataLink, bytes: Buffer): void {
-    const { message } = decodeAsap(bytes);
-    if (message.type === 'ASAP_BUSINESS_CARD') this.#links.get(link)?.send(message);
+  /** Communication begins (RFC 5352 §3.9), or goes on. */
+  #begin({ control }: DataLink): void {
+    if (!control) return;
+    control.begin();
+    this.#plane.cards.add(control);
   }
 
   #refusal(frame: Frame<'OPEN'>): [CloseCode, string] | undefined {
@@ -182,23 +187,18 @@ export class Service implements DataLinkOwner {
   /** Our own loop stood still for so long that pool users may have left (they count from our last heartbeat, we from the last look): nothing more is handed to the service until each has been heard (D-29). */
   #holdAll(): void {
     for (const session of this.#sessions) session.half.hold();
-    for (const link of this.#links.keys()) link.prove(() => { for (const session of link.sessions.values()) if (session instanceof ServiceInstance) session.half.release(); });
+    for (const link of this.#links) link.prove(() => { for (const session of link.sessions.values()) if (session instanceof ServiceInstance) session.half.release(); });
   }
 
-  #openControlChannel(link: DataLink): Actor<typeof controlChannelMachine> {
-    const channel = createActor(controlChannelMachine, { clock: this.environment.clock, input: { isPoolElement: true, cookieInterval: COOKIE_INTERVAL } });
-    channel.subscribe({ error: (error) => { this.logger.error({ err: error }, 'a control channel failed'); } });
-    channel.on('order.sendCard', () => { this.#sendCard(link); });
-    channel.on('order.repeatCookies', () => { this.#repeatCookies(link); });
-    return channel.start();
-  }
-
-  /** A pool element always sends its business card when communication begins (RFC 5352 §3.9). */
-  #sendCard(link: DataLink): void {
-    const element = this.#setup.element();
-    if (!element) return;
-    const card = encodeAsap({ type: 'ASAP_BUSINESS_CARD', poolHandle: this.#setup.handleBytes, failoverOrder: [element] });
-    writeData(link, 0, 0, ASAP_PPID, 0, card);
+  #openControlChannel(link: DataLink): ControlChannel {
+    const { cards } = this.#plane;
+    const key = poolHandleKey(this.#setup.handleBytes);
+    return new ControlChannel(link, {
+      clock: this.environment.clock, logger: this.logger, isService: true,
+      card: () => { const element = this.#setup.element(); return element && cards.ofElement(key, element); },
+      lookUp: (card) => { cards.lookUp(card); },
+      repeatCookies: () => { this.#repeatCookies(link); },
+    });
   }
 
   #repeatCookies(link: DataLink): void {
@@ -208,7 +208,6 @@ export class Service implements DataLinkOwner {
 
 /** A pool user that asks and never reads is let go when so much waits for it. */
 const MAX_QUEUED = 64 * 1024 * 1024;
-const COOKIE_INTERVAL = 1_000;
 
 /** What `register` takes for a service. */
 export const serviceChecks = { snapshot: isFunction, maxSessions: isCount, concurrency: isCount, outputCommit: isBoolean, cookieKeys: anything, cookieLifetime: isDelay, foreignCookies: isBoolean };

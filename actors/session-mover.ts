@@ -52,6 +52,8 @@ export class SessionMover {
   readonly #owner: MoverOwner;
   readonly #poison = new PoisonWatch();
   readonly #avoid = new Set<number>();
+  /** Who the pool element that was left wants to be followed by (RFC 5352 §3.9 BC2). */
+  #preferred: readonly number[] | undefined;
   #number = 0;
   #previous: PoolElement | undefined;
   #failedAt: Milliseconds | undefined;
@@ -147,6 +149,8 @@ export class SessionMover {
     const { link } = this;
     if (!link) return;
     if (link.isUp) this.#owner.half.close('NORMAL', reason);
+    const card = this.isFlowing ? link.control?.card : undefined;
+    if (this.isFlowing) this.#preferred = card?.key === this.#key ? card.order : undefined;
     link.sessions.delete(this.#number);
     this.link = undefined;
     this.isFlowing = false;
@@ -214,7 +218,7 @@ export class SessionMover {
   /** Elements that do not speak the TCP mapping (Basic Mode: no capabilities) are not for sessions. */
   #pick(): boolean {
     for (let tries = 0; tries < MAX_PICKS; tries++) {
-      const element = this.#plane.pools.pick(this.#key, this.#avoid);
+      const element = this.#plane.pools.pick(this.#key, this.#avoid, this.#preferred);
       if (!element || this.#avoid.has(element.identifier)) return false;
       if (element.userTransport.transport === 'tcp' && element.capabilities !== undefined) {
         this.element = element;

@@ -25,6 +25,8 @@ export class Incoming {
 
   /** Session id and message id, the same in every replay: the key to make effects elsewhere idempotent (D-1). */
   get id(): string { return `${this.owner.sessionId}:${this.recovery ? 'r' : ''}${this.sequence}`; }
+  /** The pool user as a pool element, where its business card says that it is one (X-11): its own claim. */
+  get from(): { readonly handle: string | Uint8Array; readonly identifier: number } | undefined { return this.owner.from; }
   /** The TCP mapping has one stream. */
   get stream(): number { return 0; }
   /** Answers this message; resolves when the link has room.
@@ -36,6 +38,7 @@ export class Incoming {
 
 export interface IncomingOwner {
   readonly sessionId: string;
+  readonly from: Incoming['from'];
   replyTo(incoming: Incoming, data: Uint8Array | string, ppid: number): Promise<void>;
   acknowledge(incoming: Incoming): void;
 }

@@ -26,6 +26,8 @@ export interface ServiceHalfOwner {
   readonly snapshot: (() => Uint8Array | undefined) | undefined;
   /** The cookie as an ASAP_COOKIE. */
   encodeCookie(cookie: Buffer, covered: number, outputs: number): Uint8Array;
+  /** The pool user as a pool element (X-11). */
+  readonly from: Incoming['from'];
   /** Whether another handler may run in this turn (D-5); if not, `half.pump()` is called after the poll phase. */
   mayRun(half: ServiceHalf): boolean;
   /** The half is over, by whomsoever; the last call. */
@@ -94,6 +96,7 @@ export class ServiceHalf {
     this.output.credit.reset(options.credit);
   }
 
+  get from(): Incoming['from'] { return this.owner.from; }
   get isEnded(): boolean { return this.#state === 'ended'; }
   /** There is something that a snapshot taken now would cover. */
   get isUncovered(): boolean { return this.#sinceCookie > 0 || this.#unpromptedSinceCookie; }

@@ -40,9 +40,10 @@ export class HandleCache {
     if (this.#pools.size > maxPools) this.#pools.delete(this.#pools.keys().next().value as string);
   }
 
-  /** The next one by policy. Suspects only where nothing else is left (the least bad first), those in `avoid` only where no suspects are either. Undefined when nothing is cached. */
-  pick(handleKey: string, now: Milliseconds, avoid?: ReadonlySet<number>): PoolElement | undefined {
-    return this.#pools.get(handleKey)?.pick(now, avoid);
+  /** The first of `preferred` (PE identifiers) that nothing speaks against; else the next one by policy. Suspects only where nothing else is left (the least bad first), those in `avoid` only where no suspects are either. Undefined when nothing is cached. */
+  pick(handleKey: string, now: Milliseconds, avoid?: ReadonlySet<number>, preferred?: readonly number[]): PoolElement | undefined {
+    const pool = this.#pools.get(handleKey);
+    return (preferred && pool?.pickFirst(preferred, now, avoid)) ?? pool?.pick(now, avoid);
   }
 
   /** In the order in which they came. */
@@ -138,6 +139,12 @@ class CachedPool {
     if ((avoid === undefined || avoid.size === 0) && this.#suspects.size === 0) return this.#led(first) ?? this.#selection.pick()?.element;
     const isBad = ({ element: { identifier } }: CachedElement): boolean => avoid?.has(identifier) === true || this.#isSuspect(identifier, now);
     return this.#led(first !== undefined && !isBad(first) ? first : undefined) ?? this.#selection.pick(isBad)?.element ?? this.#take(this.#leastBad(avoid)) ?? this.#selection.pick()?.element;
+  }
+
+  /** Of a peer's business card, RFC 5352 §3.9 BC2: strangers on it are passed over. */
+  pickFirst(preferred: readonly number[], now: Milliseconds, avoid: ReadonlySet<number> | undefined): PoolElement | undefined {
+    const chosen = preferred.find((identifier) => this.#byIdentifier.has(identifier) && avoid?.has(identifier) !== true && !this.#isSuspect(identifier, now));
+    return chosen === undefined ? undefined : this.#take(this.#byIdentifier.get(chosen));
   }
 
   elements(): readonly PoolElement[] {

@@ -9,5 +9,5 @@ export { decodePoolElement, encodeCauses, encodePolicy, encodePoolElement, encod
 export type { Generation, PoolElement, ServerInformation } from './parameters.js';
 export { readPlainResolution } from './plain-resolution.js';
 export { policies, type Policy, type PolicyName, type PolicyOf, type UnknownPolicy } from './policies.js';
-export { poolHandleBytes, poolHandleFromKey, poolHandleKey, poolHandleText } from './pool-handle.js';
+export { poolHandleBytes, poolHandleFromKey, poolHandleKey, poolHandleOf, poolHandleText } from './pool-handle.js';
 export type { ControlTransport, TransportParameter } from './transport-parameters.js';

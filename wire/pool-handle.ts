@@ -7,6 +7,12 @@ export const poolHandleBytes = (handle: string | Uint8Array): Uint8Array => (typ
 /** The bytes a key stands for. */
 export const poolHandleFromKey = (key: string): Uint8Array => Buffer.from(key, 'latin1');
 
+/** As an application would write it: text where the bytes are that, else the bytes. */
+export const poolHandleOf = (key: string): string | Uint8Array => {
+  const text = poolHandleText(key);
+  return poolHandleKey(text) === key ? text : poolHandleFromKey(key);
+};
+
 /** For people: UTF-8 text where the bytes are that, else hexadecimal. */
 export function poolHandleText(key: string): string {
   const bytes = Buffer.from(key, 'latin1');

@@ -89,14 +89,14 @@ describe('business cards (RFC 5352 §3.9)', () => {
     const transcript = new Transcript(() => clock.now());
     const setting = await RegistrarWorld.start({}, new World({ clock, trace: (event) => { if ([event.from, event.to].sort().join() === 'pe,pu') transcript.network(event); } }));
     const element = await setting.accessPoint('pe');
-    await setting.world.settled(element.register('echo', {}, (session) => { session.on('data', (data) => void session.send(data)); }));
+    const { identifier } = await setting.world.settled(element.register('echo', {}, (session) => { session.on('data', (data) => void session.send(data)); }));
     const session = await setting.world.settled((await setting.accessPoint('pu')).connect('echo'));
     const data: string[] = [];
     session.on('data', (received) => data.push(received.toString()));
     void session.send('a');
     await setting.world.settled(session.flush());
     const cards = transcript.said().filter((line) => line.includes('ASAP_BUSINESS_CARD'));
-    expect([cards, data]).toEqual([['pe > pu: ASAP_BUSINESS_CARD 0'], ['a']]);
+    expect([cards, data]).toEqual([[`pe > pu: ASAP_BUSINESS_CARD echo: 0x${identifier.toString(16).padStart(8, '0')}`], ['a']]);
   });
 
   // proves 5352-5-c

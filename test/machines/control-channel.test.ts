@@ -1,35 +1,46 @@
-import { controlChannelMachine } from '../../machines/control-channel.js';
+import { controlChannelMachine, type ControlChannelInput } from '../../machines/control-channel.js';
 import { drive } from '../support/drive.js';
 import { onNoPath } from './support.js';
 
-const input = { isPoolElement: true, cookieInterval: 1_000 };
-const channel = (isPoolElement = true) => drive(controlChannelMachine, { ...input, isPoolElement });
+const input = { isService: true, hasCard: () => true, cookieInterval: 1_000 };
+const channel = (changes: Partial<ControlChannelInput> = {}) => drive(controlChannelMachine, { ...input, ...changes });
+const user = { isService: false };
+const card = (...order: number[]) => ({ type: 'ASAP_BUSINESS_CARD', card: { key: 'pool', order } }) as const;
 
 describe('the control channel (RFC 5352 §3.8, §3.9)', () => {
   // proves 5352-3.9-a
   it('§3.9: a pool element sends its business card when communication begins', () => {
-    expect(channel().send({ type: 'session.opened' })).toEqual(['emit order.sendCard', 'start cookie 1000']);
-    expect(channel(false).send({ type: 'session.opened' })).toEqual(['start cookie 1000']);
+    expect(channel().send({ type: 'communication.begins' })).toEqual(['emit order.sendCard', 'start cookie 1000']);
+  });
+
+  // proves 5352-3.9-b
+  it('§3.9: a pool user does so only if it is a pool element too', () => {
+    expect(channel(user).send({ type: 'communication.begins' })).toEqual(['emit order.sendCard']);
+    const pu = channel({ ...user, hasCard: () => false });
+    expect(pu.send({ type: 'communication.begins' })).toEqual([]);
+    expect(pu.send({ type: 'card.changed' })).toEqual([]); // it has left its last pool
   });
 
   // proves 5352-3.9-d
-  it('§3.9: and again when it has changed', () => {
-    const pe = channel();
-    pe.send({ type: 'session.opened' });
-    expect(pe.send({ type: 'card.changed' })).toEqual(['emit order.sendCard']);
+  it.each([[true], [false]])('§3.9: and again when it has changed, not before it has begun (service: %s)', (isService) => {
+    const end = channel({ isService });
+    expect(end.send({ type: 'card.changed' })).toEqual([]);
+    end.send({ type: 'communication.begins' });
+    expect(end.send({ type: 'card.changed' })).toEqual(['emit order.sendCard']);
   });
 
-  it('§3.9: keeps the newest card of its peer', () => {
-    const pu = channel(false);
-    pu.send({ type: 'session.opened' });
-    pu.send({ type: 'ASAP_BUSINESS_CARD', failoverOrder: [1] } as never);
-    pu.send({ type: 'ASAP_BUSINESS_CARD', failoverOrder: [2] } as never);
-    expect(pu.context.card).toMatchObject({ failoverOrder: [2] });
+  // proves 5352-3.9-e, 5352-3.9-f
+  it.each([[true], [false]])('§3.9 BC1, BC2: keeps the newest card of its peer, and has its pool looked up; also before the first session (service: %s)', (isService) => {
+    const end = channel({ isService });
+    expect(end.send(card(1))).toEqual(['emit order.lookUp']);
+    end.send({ type: 'communication.begins' });
+    end.send(card(2, 3));
+    expect(end.context.card).toEqual({ key: 'pool', order: [2, 3] });
   });
 
-  it('X-5: cookies are repeated each interval while there are sessions', () => {
+  it('X-5: cookies are repeated each interval while there are sessions; a pool user has none', () => {
     const pe = channel();
-    pe.send({ type: 'session.opened' });
+    pe.send({ type: 'communication.begins' });
     expect(pe.expire('cookie')).toEqual(['emit order.repeatCookies', 'start cookie 1000']);
     expect(pe.send({ type: 'sessions.gone' })).toEqual(['cancel cookie']);
     expect(pe.state).toBe('idle');
@@ -37,12 +48,13 @@ describe('the control channel (RFC 5352 §3.8, §3.9)', () => {
 
   it('ends with its link', () => {
     const pe = channel();
-    pe.send({ type: 'session.opened' });
+    pe.send({ type: 'communication.begins' });
     expect(pe.send({ type: 'transport.down' })).toEqual(['cancel cookie']);
     expect(pe.status).toBe('done');
   });
 
   it('every state and transition is on some path', () => {
-    expect(onNoPath(controlChannelMachine, [true, false].map((isPoolElement) => ({ ...input, isPoolElement })), { project: () => 0 })).toEqual([]);
+    const inputs = [true, false].flatMap((isService) => [true, false].map((hasCard) => ({ ...input, isService, hasCard: () => hasCard })));
+    expect(onNoPath(controlChannelMachine, inputs, { project: () => 0 })).toEqual([]);
   });
 });

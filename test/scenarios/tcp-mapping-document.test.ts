@@ -229,7 +229,7 @@ describe('a pool element by the document, against our session', () => {
       identifier: 1, homeRegistrar: 1, registrationLife: -1, policy: { policy: 'round-robin' }, capabilities: SPEAKS_TCP_MAPPING,
       userTransport: { transport: 'tcp', port: (server.address() as AddressInfo).port, addresses: ['127.0.0.1'] },
     };
-    const pools: PoolView = { pick: () => element, refresh: () => Promise.resolve(), isStale: () => false, reportUnreachable: () => true, place: () => undefined, vouch: () => undefined, watch: () => () => undefined };
+    const pools: PoolView = { pick: () => element, elements: () => [element], refresh: () => Promise.resolve(), isStale: () => false, reportUnreachable: () => true, place: () => undefined, vouch: () => undefined, watch: () => () => undefined };
     plane = new DataPlane({ environment: nodeEnvironment(), pools, timers });
     const nextPeer = async (index: number): Promise<Peer> => { while (peers.length <= index) await new Promise<void>((wake) => { connected = wake; }); return peers[index]!; };
 

@@ -202,6 +202,7 @@ class TestOwner implements ServiceHalfOwner {
   encodeCookie(cookie: Buffer, covered: number, outputs: number): Uint8Array {
     return encodeAsap({ type: 'ASAP_COOKIE', cookie, snapshot: encodeSnapshot({ sessionId: Buffer.alloc(16, 7), epoch: this.#half!.epoch, covered, outputs, issued: 0 }) });
   }
+  readonly from = undefined;
   mayRun(): boolean { return true; }
   ended(code: CloseCode, reason: string): void { this.pair.ended = { code, reason }; }
 }

@@ -77,6 +77,7 @@ export function describeFrame(frame: Frame): string {
 function describeData(frame: Frame<'DATA'>): string {
   if (frame.ppid === ASAP_PPID) {
     const { message } = decodeAsap(frame.tail);
+    if (message.type === 'ASAP_BUSINESS_CARD') return `${message.type} ${handle(message.poolHandle)}: ${listed(message.failoverOrder.map(({ identifier }) => hexadecimal(identifier)), 'elements')}`;
     return `${message.type} ${frame.session}${'cookie' in message ? ` ${text(Buffer.from(message.cookie))}` : ''}`;
   }
   const kind = frame.id === 0 ? 'unprompted' : `${frame.recovery === true ? 'callback ' : ''}${frame.id}`;

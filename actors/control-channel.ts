@@ -1,0 +1,58 @@
+import { createActor, type Actor } from 'xstate';
+import { writeData, type FrameSpace } from '../delivery/port.js';
+import type { Clock, Logger, Milliseconds } from '../environment.js';
+import { controlChannelMachine, type BusinessCard } from '../machines/control-channel.js';
+import { decodeAsap, poolHandleKey } from '../wire/index.js';
+import { ASAP_PPID, type Frame } from '../wire/mapping.js';
+
+export interface ControlChannelSetup {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly isService: boolean;
+  /** This end's business card, as an ASAP_BUSINESS_CARD; undefined: it has none. */
+  readonly card: () => Uint8Array | undefined;
+  /** BC1: the pool of a card may not be known yet. */
+  readonly lookUp: (card: BusinessCard) => void;
+  readonly repeatCookies?: () => void;
+}
+
+/** The control channel of a link as such: what goes on session 0 (RFC 5352 §3.9). Cookies go on the numbers of their sessions. */
+export class ControlChannel {
+  readonly actor: Actor<typeof controlChannelMachine>;
+  #sent: Uint8Array | undefined;
+
+  constructor(link: FrameSpace, { clock, logger, isService, card, lookUp, repeatCookies }: ControlChannelSetup) {
+    this.actor = createActor(controlChannelMachine, { clock, input: { isService, hasCard: () => card() !== undefined, cookieInterval: COOKIE_INTERVAL } });
+    this.actor.subscribe({ error: (error) => { logger.error({ err: error }, 'a control channel failed'); } });
+    this.actor.on('order.sendCard', () => {
+      const bytes = card();
+      if (bytes === undefined || (this.#sent && Buffer.compare(bytes, this.#sent) === 0)) return; // something else of this process has changed
+      this.#sent = bytes;
+      writeData(link, 0, 0, ASAP_PPID, 0, bytes);
+    });
+    this.actor.on('order.lookUp', (order) => { lookUp(order.card); });
+    if (repeatCookies) this.actor.on('order.repeatCookies', repeatCookies);
+    this.actor.start();
+  }
+
+  /** The peer's newest business card. */
+  get card(): BusinessCard | undefined { return this.actor.getSnapshot().context.card; }
+
+  begin(): void { this.actor.send({ type: 'communication.begins' }); }
+  cardChanged(): void { this.actor.send({ type: 'card.changed' }); }
+  down(): void { this.actor.send({ type: 'transport.down' }); }
+
+  /** A DATA frame of session 0. @throws WireError. */
+  receive(frame: Frame<'DATA'>): void {
+    if (frame.ppid !== ASAP_PPID || frame.more === true) return;
+    const { message } = decodeAsap(frame.tail);
+    if (message.type !== 'ASAP_BUSINESS_CARD') return;
+    const order = message.failoverOrder.slice(0, MAX_CARD).map(({ identifier }) => identifier);
+    this.actor.send({ type: 'ASAP_BUSINESS_CARD', card: { key: poolHandleKey(message.poolHandle), order } });
+  }
+}
+
+const COOKIE_INTERVAL: Milliseconds = 1_000;
+/** Elements of a card that are sent or kept: its sender, and so many it prefers. */
+export const MAX_PREFERRED = 64;
+const MAX_CARD = 1 + MAX_PREFERRED;
