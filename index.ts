@@ -9,9 +9,13 @@ export type { PoolElement, PoolElementEvents, UpdateOptions, WaitOptions } from 
 export type { AsapOptions, RegisterOptions, SessionHandler } from './actors/register.js';
 export type { ServerInfo } from './actors/servers.js';
 export type { Policy } from './wire/index.js';
-export type { Session, SessionEvents, SessionOptions } from './actors/session.js';
+export type { Session } from './actors/session.js';
+export type { SessionEvents, SessionOptions } from './actors/session-types.js';
 export type { FailoverInfo } from './actors/session-mover.js';
-export type { ReceivedInfo, SendOptions } from './actors/session-messages.js';
+export type { Reply } from './actors/session-requests.js';
+export type { Received } from './actors/session-iteration.js';
+export type { EndOptions } from './actors/waiting.js';
+export type { Deliver, ReceivedInfo, RequestOptions, SendOptions } from './actors/session-messages.js';
 export type { FailoverCallback, PendingMessage, Recovery } from './actors/recovery.js';
 export type { ServiceMessageInfo, ServiceSession, ServiceSessionEvents } from './actors/service-session.js';
 export type { ServiceOptions } from './actors/service.js';

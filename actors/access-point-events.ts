@@ -10,8 +10,8 @@ export interface PoolElementHandle {
 
 /** What becomes known on a service access point outside of the sessions that `connect` opens, which have events of their own. */
 export interface AccessPointEvents {
-  /** DATA_RECEIVED_NOTIFICATION: answers to what `rsp.send` has sent. */
-  data: (data: Buffer, info: AccessPointData) => void;
+  /** DATA_RECEIVED_NOTIFICATION: answers to what `rsp.send` has sent. A promise that is returned holds the message's credit (D-21). */
+  data: (data: Buffer, info: AccessPointData) => unknown;
   /** FAILOVER_INDICATION (draft §4.3). */
   failover: (info: AccessPointFailover) => void;
   /** Error.Report (RFC 5352 §6.7): also what a rejected promise says that nobody awaited. */

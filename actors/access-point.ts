@@ -13,7 +13,8 @@ import { checkAddress, checkElementHandle, checkHandle, checkOptions, invalid, i
 import { Pools } from './pool.js';
 import { checkRegister, register, type AsapOptions, type RegisterOptions, type SessionHandler } from './register.js';
 import { describe, Servers, type ServerInfo } from './servers.js';
-import type { Session, SessionOptions } from './session.js';
+import type { Session } from './session.js';
+import type { SessionOptions } from './session-types.js';
 import { bounded } from './waiting.js';
 
 export interface InitializeOptions {

@@ -16,7 +16,8 @@ import type { Unsubscribe } from './emitter.js';
 import type { ActorEnvironment } from './environment.js';
 import type { PoolView } from './pool.js';
 import { Service, type ServiceSetup, type SharedPlane } from './service.js';
-import { UserSession, type Session, type SessionOptions } from './session.js';
+import { UserSession, type Session } from './session.js';
+import type { SessionOptions } from './session-types.js';
 
 /** Heartbeats a process sends a second at most (D-28). */
 const MAX_HEARTBEATS = 2000;

@@ -3,7 +3,8 @@ import type { ServiceAccessPoint } from './access-point.js';
 import type { RegisterOptions, SessionHandler } from './register.js';
 import { createRegistrar, type Registrar, type RegistrarOptions } from './registrar.js';
 import type { SendOptions, ReceivedInfo } from './session-messages.js';
-import type { Session, SessionOptions } from './session.js';
+import type { Session } from './session.js';
+import type { SessionOptions } from './session-types.js';
 import type { FailoverInfo } from './session-mover.js';
 import type { PoolElement } from './element.js';
 

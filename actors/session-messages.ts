@@ -6,9 +6,11 @@ import { FeatureUnavailableError, UsageError } from '../errors.js';
 import { ASAP_PPID } from '../wire/mapping.js';
 import { checkOptions, invalid, isBoolean, isDelay, isOneOf, isSignal, isU32 } from './options.js';
 
+export type Deliver = DeliveryMode | 'failover' | 'noFailover';
+
 export interface SendOptions {
-  /** This message's delivery mode. Default the session's. */
-  readonly deliver?: DeliveryMode;
+  /** This message's delivery mode. Default the session's. The draft's names: 'failover' is effectively-once, 'noFailover' at-most-once (D-2). */
+  readonly deliver?: Deliver;
   /** Payload protocol id. Default 0; 11 is ASAP's own. */
   readonly ppid?: number;
   /** Resolves when the application at the service has called `info.ack()`. Default false. */
@@ -23,22 +25,31 @@ export interface SendOptions {
   readonly unordered?: boolean;
 }
 
+export interface RequestOptions extends Omit<SendOptions, 'ack'> {
+  /** Milliseconds until the request is given up. Default: as long as the session lives. */
+  readonly timeout?: Milliseconds;
+}
+
 /** What a pool user's `'data'` listener learns of a message. */
 export type ReceivedInfo = Readonly<Pick<Output, 'from' | 'inReplyTo' | 'recovery' | 'ppid' | 'stream'>>;
 
 /** @returns the length of `data` in bytes. @throws UsageError, FeatureUnavailableError. */
-export function checkSend(data: unknown, options: SendOptions | undefined, limits: WindowLimits): number {
+export function checkSend(data: unknown, options: SendOptions | RequestOptions | undefined, limits: WindowLimits, call: keyof typeof checks = 'send'): number {
   const length = typeof data === 'string' ? Buffer.byteLength(data) : data instanceof Uint8Array ? data.length : undefined;
   if (length === undefined) throw new UsageError('INVALID_DATA', `data is a string or Uint8Array, not ${data === null ? 'null' : typeof data}`);
   if (length > Math.min(limits.bytes, 1024 * 1024)) throw new UsageError('MESSAGE_TOO_LARGE', `a message of ${length} bytes; ${Math.min(limits.bytes, 1024 * 1024)} are possible`);
-  if (options !== undefined) checkSendOptions(options);
+  if (options !== undefined) checkSendOptions(call, options);
   return length;
 }
 
-const sendChecks = { deliver: isOneOf(...deliveryModes), ppid: isU32, ack: isBoolean, lifetime: isDelay, signal: isSignal, stream: isU32, unordered: isBoolean };
+export const modeOf = (deliver: Deliver): DeliveryMode => (deliver === 'failover' ? 'effectively-once' : deliver === 'noFailover' ? 'at-most-once' : deliver);
 
-function checkSendOptions(options: SendOptions): void {
-  checkOptions('send', options, sendChecks);
+export const sendChecks = { deliver: isOneOf(...deliveryModes, 'failover', 'noFailover'), ppid: isU32, ack: isBoolean, lifetime: isDelay, signal: isSignal, stream: isU32, unordered: isBoolean };
+const { ack: _, ...requestChecks } = { ...sendChecks, timeout: isDelay };
+const checks = { send: sendChecks, request: requestChecks } as const;
+
+function checkSendOptions(call: keyof typeof checks, options: SendOptions | RequestOptions): void {
+  checkOptions(call, options, checks[call]);
   if (options.ppid === ASAP_PPID) throw invalid(`payload protocol id ${ASAP_PPID} is ASAP's own`);
   if (options.unordered === true) throw new FeatureUnavailableError('unordered delivery', 'the TCP mapping');
   if (options.stream !== undefined && options.stream !== 0) throw new FeatureUnavailableError('a second stream', 'the TCP mapping');

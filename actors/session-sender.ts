@@ -4,17 +4,22 @@ import type { DeliveryMode } from '../delivery/modes.js';
 import type { Kept } from '../delivery/window.js';
 import type { Clock, Milliseconds } from '../environment.js';
 import { SessionError, type Outcome, type RserpoolError } from '../errors.js';
-import type { SendOptions } from './session-messages.js';
+import type { ErrorReport } from './access-point-events.js';
+import { modeOf, type RequestOptions, type SendOptions } from './session-messages.js';
+import type { Reply, SessionRequests } from './session-requests.js';
 import { quiet } from './waiting.js';
 
 export interface SenderOwner {
   /** Error.Report: to the `error` listeners, else to the logger. */
-  complain(error: RserpoolError, details: { readonly undelivered?: Buffer }): void;
+  complain(error: RserpoolError, details: ErrorReport): void;
   /** The window is full of messages that are DONE, and sends wait for a cookie (D-20); or no longer. */
   stuck(isStuck: boolean): void;
 }
 
 const resolved = Promise.resolve();
+
+type Options = SendOptions & RequestOptions;
+type Limit = 'lifetime' | 'timeout' | 'signal';
 
 /** The promises of a session: `send`, by delivery mode, and `flush`. */
 export class SessionSender {
@@ -26,11 +31,13 @@ export class SessionSender {
 
   constructor(readonly half: UserHalf, readonly clock: Clock, readonly owner: SenderOwner) {}
 
-  /** Keeps a copy of the payload, or lets it wait for room. */
-  send(payload: Uint8Array, options: SendOptions | undefined): Promise<void> {
-    if (options?.signal?.aborted === true) throw new SessionError('MESSAGE_ABORTED', 'the message was aborted before it was sent', { cause: options.signal.reason, outcome: 'not-taken' });
-    if (this.#blocked.length > 0 || !this.half.window.hasRoom(payload.length)) return this.#sendLater(copyOf(payload), options);
-    return this.#take(payload, options);
+  /** Keeps a copy of the payload, or lets it wait for room. With `requests` the promise is for its reply. */
+  send(payload: Uint8Array, options: SendOptions | undefined): Promise<void>;
+  send(payload: Uint8Array, options: RequestOptions | undefined, requests: SessionRequests): Promise<Reply>;
+  send(payload: Uint8Array, options: Options | undefined, requests?: SessionRequests): Promise<Reply | void> {
+    if (options?.signal?.aborted === true) throw limitError('signal', options, requests, 'not-taken');
+    if (this.#blocked.length > 0 || !this.half.window.hasRoom(payload.length)) return this.#sendLater(copyOf(payload), options, requests);
+    return this.#take(payload, options, requests);
   }
 
   /** Resolves when everything is handled and replied to and, with `needsCover`, covered. */
@@ -79,11 +86,11 @@ export class SessionSender {
     for (const { reject } of this.#acks?.values() ?? []) reject(withOutcome(error, 'handled')); // those that are kept have been rejected above
   }
 
-  #take(payload: Uint8Array, options: SendOptions | undefined): Promise<void> {
-    const mode = options?.deliver ?? this.half.mode;
+  #take(payload: Uint8Array, options: Options | undefined, requests: SessionRequests | undefined): Promise<Reply | void> {
+    const mode = options?.deliver === undefined ? this.half.mode : modeOf(options.deliver);
     const entry = this.half.send(payload, mode, options?.ppid ?? 0, options?.ack === true);
-    const outcome = this.#outcomeOf(entry, mode);
-    if (options?.lifetime !== undefined || options?.signal !== undefined) this.#limit(entry, options, outcome);
+    const outcome = requests === undefined ? this.#outcomeOf(entry, mode) : requests.ask(entry);
+    if (options?.lifetime !== undefined || options?.signal !== undefined || options?.timeout !== undefined) this.#limit(entry, options, requests, outcome);
     return outcome;
   }
 
@@ -95,16 +102,16 @@ export class SessionSender {
     }));
   }
 
-  #sendLater(payload: Buffer, options: SendOptions | undefined): Promise<void> {
+  #sendLater(payload: Buffer, options: Options | undefined, requests: SessionRequests | undefined): Promise<Reply | void> {
     const since = this.clock.now();
-    const promise = new Promise<void>((resolve, reject) => {
-      const limits = this.#onLimits(options ?? {}, (error) => {
+    const promise = new Promise<Reply | void>((resolve, reject) => {
+      const limits = this.#onLimits(options ?? {}, (limit) => {
         this.#blocked = this.#blocked.filter((one) => one !== waiting);
-        waiting.fail(error);
+        waiting.fail(limitError(limit, options ?? {}, requests, 'not-taken'));
       });
       const waiting = {
         length: payload.length,
-        go: (): void => { limits.end(); this.#take(payload, this.#left(options, since)).then(resolve, reject); },
+        go: (): void => { limits.end(); this.#take(payload, this.#left(options, since), requests).then(resolve, reject); },
         fail: (error: RserpoolError): void => { limits.end(); this.owner.complain(error, { undelivered: payload }); reject(error); },
       };
       this.#blocked.push(waiting);
@@ -113,36 +120,43 @@ export class SessionSender {
     return quiet(promise);
   }
 
-  /** A lifetime counts from the call. */
-  #left(options: SendOptions | undefined, since: Milliseconds): SendOptions | undefined {
-    return options?.lifetime === undefined ? options : { ...options, lifetime: Math.max(1, options.lifetime - (this.clock.now() - since)) };
+  /** Times count from the call. */
+  #left(options: Options | undefined, since: Milliseconds): Options | undefined {
+    if (options?.lifetime === undefined && options?.timeout === undefined) return options;
+    const left = (time: Milliseconds): Milliseconds => Math.max(1, time - (this.clock.now() - since));
+    return { ...options, ...(options.lifetime !== undefined && { lifetime: left(options.lifetime) }), ...(options.timeout !== undefined && { timeout: left(options.timeout) }) };
   }
 
-  /** `lifetime` and `signal` take the message back until it is transmitted (D-3); from then on `signal` ends the wait, where there is one. Neither outlives that. */
-  #limit(entry: Kept, options: SendOptions, outcome: Promise<void>): void {
+  /** `lifetime`, `signal` and `timeout` take the message back until it is transmitted (D-3); from then on the latter two end the wait, where there is one. None outlives that. */
+  #limit(entry: Kept, options: Options, requests: SessionRequests | undefined, outcome: Promise<unknown>): void {
     const isSettled = outcome === resolved;
     if (entry.sent && isSettled) return;
-    const limits = this.#onLimits(options, (error) => { this.#withdraw(entry, error); });
+    const limits = this.#onLimits(options, (limit) => {
+      const isTakenBack = !entry.sent && !entry.covered;
+      this.#withdraw(entry, isTakenBack, limitError(limit, options, requests, isTakenBack ? 'not-taken' : entry.done || entry.covered ? 'handled' : 'unknown'));
+    });
     if (entry.sent) limits.endLifetime(); else entry.unlimit = isSettled ? limits.end : limits.endLifetime;
     if (!isSettled) outcome.then(limits.end, limits.end);
   }
 
-  #withdraw(entry: Kept, error: SessionError): void {
+  #withdraw(entry: Kept, isTakenBack: boolean, error: SessionError): void {
     this.#acks?.delete(entry.id);
-    if (entry.sent || entry.covered) return entry.settle?.reject(new SessionError('MESSAGE_ABORTED', 'no longer waiting for the message, which had been sent', { cause: error.cause, outcome: entry.done ? 'handled' : 'unknown' }));
-    this.half.window.cover(entry);
+    if (isTakenBack) this.half.window.cover(entry);
     entry.settle?.reject(error);
-    this.owner.complain(error, { undelivered: entry.payload });
-    this.moved();
+    this.owner.complain(error, error.outcome === 'handled' ? {} : { undelivered: entry.payload });
+    if (isTakenBack) this.moved();
   }
 
-  #onLimits({ lifetime, signal }: SendOptions, expire: (error: SessionError) => void): { readonly endLifetime: () => void; readonly end: () => void } {
-    const aborted = (): void => { expire(new SessionError('MESSAGE_ABORTED', 'the message was aborted before it was sent', { cause: signal?.reason, outcome: 'not-taken' })); };
-    const expired = (): void => { expire(new SessionError('MESSAGE_EXPIRED', `the message was not sent within its lifetime of ${lifetime ?? 0} ms`, { outcome: 'not-taken' })); };
-    const timer = lifetime === undefined ? undefined : this.clock.setTimeout(expired, lifetime);
-    const endLifetime = (): void => { this.clock.clearTimeout(timer); };
+  #onLimits({ lifetime, timeout, signal }: Options, reached: (limit: Limit) => void): { readonly endLifetime: () => void; readonly end: () => void } {
+    const { clock } = this;
+    const aborted = (): void => { end(); reached('signal'); };
+    const timerOf = (limit: Limit, after: Milliseconds | undefined): unknown => (after === undefined ? undefined : clock.setTimeout(() => { end(); reached(limit); }, after));
+    const lifetimeTimer = timerOf('lifetime', lifetime);
+    const timeoutTimer = timerOf('timeout', timeout);
+    const endLifetime = (): void => { clock.clearTimeout(lifetimeTimer); };
+    const end = (): void => { endLifetime(); clock.clearTimeout(timeoutTimer); signal?.removeEventListener('abort', aborted); };
     signal?.addEventListener('abort', aborted, { once: true });
-    return { endLifetime, end: () => { endLifetime(); signal?.removeEventListener('abort', aborted); } };
+    return { endLifetime, end };
   }
 
   #checkFlushes(): void {
@@ -172,6 +186,13 @@ export class SessionSender {
 
 /** How long a cookie may be awaited when everything is handled (D-20). */
 export const COOKIE_OVERDUE: Milliseconds = 5_000;
+
+function limitError(limit: Limit, { lifetime = 0, timeout = 0, signal }: Options, requests: SessionRequests | undefined, outcome: Outcome): SessionError {
+  if (limit === 'timeout') return new SessionError('REQUEST_TIMEOUT', `no reply within ${timeout} ms`, { outcome });
+  if (limit === 'lifetime') return new SessionError('MESSAGE_EXPIRED', `the message was not sent within its lifetime of ${lifetime} ms`, { outcome });
+  const what = outcome === 'not-taken' ? 'the message was aborted before it was sent' : 'no longer waiting for the message, which had been sent';
+  return new SessionError(requests === undefined ? 'MESSAGE_ABORTED' : 'REQUEST_ABORTED', what, { cause: signal?.reason, outcome });
+}
 
 function withOutcome(error: RserpoolError, outcome: Outcome): SessionError {
   const code = error instanceof SessionError ? error.code : 'SESSION_FAILED';

@@ -3,52 +3,30 @@ import type { DeliveryMode } from '../delivery/modes.js';
 import { copyOf, pieceOf } from '../delivery/buffers.js';
 import type { Port } from '../delivery/port.js';
 import { UserHalf, type UserHalfOwner } from '../delivery/user-half.js';
-import type { Kept, WindowLimits } from '../delivery/window.js';
+import type { Kept } from '../delivery/window.js';
 import type { Milliseconds } from '../environment.js';
-import { AbortError, RserpoolError, SessionError, UnknownPoolHandleError, UsageError, type TransportError } from '../errors.js';
+import { AbortError, SessionError, UsageError, type RserpoolError, type TransportError } from '../errors.js';
 import { decodeAsap, poolHandleText } from '../wire/index.js';
 import { ASAP_PPID, mapping, offsets, readU32 } from '../wire/mapping.js';
 import { decodeCoverage } from '../wire/snapshot.js';
 import { ppidOf, type DataLink } from './data-link.js';
+import type { ErrorReport } from './access-point-events.js';
 import type { DataPlane } from './data-plane.js';
 import { Emitter, type Unsubscribe } from './emitter.js';
-import { Recovery, type FailoverCallback } from './recovery.js';
+import { Recovery } from './recovery.js';
 import { codeName } from './service-session.js';
-import { checkSend, type ReceivedInfo, type SendOptions } from './session-messages.js';
+import { SessionIteration, type Received } from './session-iteration.js';
+import { finalError, hex, refusal } from './session-failures.js';
+import { checkSend, type RequestOptions, type SendOptions } from './session-messages.js';
 import { SessionMover, type FailoverInfo, type MoverOwner } from './session-mover.js';
+import { SessionRequests, type Reply } from './session-requests.js';
 import { COOKIE_OVERDUE, SessionSender, type SenderOwner } from './session-sender.js';
-import { deferred, quiet } from './waiting.js';
-
-/** RFC 5352 §6.5 leaves the bounds of a failover open: each is an option with its default here or in machines/timers.ts, and the end is a typed error (X-34). */
-export interface SessionOptions {
-  /** Default 'effectively-once'. */
-  readonly deliveryMode?: DeliveryMode;
-  /** Failover callback (draft §4.5.2): runs after the cookie echo and before anything is resent; awaited, at most 10 s. */
-  readonly onFailover?: FailoverCallback;
-  /** What is kept at most until it is covered. Default 1024 messages, 1 MiB. */
-  readonly window?: Partial<WindowLimits>;
-  /** Milliseconds for the first pool element to accept. Default `registrarWait`, 4000. */
-  readonly openTimeout?: Milliseconds;
-  /** Milliseconds for one failover in all. Default 30 000. */
-  readonly failoverTimeout?: Milliseconds;
-  /** Ends the attempt to open; no effect on an open session. */
-  readonly signal?: AbortSignal;
-}
-
-export interface SessionEvents {
-  /** What the service sends; waits for the first listener. A listener that returns a promise holds the credit of its message until then (D-21). */
-  data: (data: Buffer, info: ReceivedInfo) => unknown;
-  /** FAILOVER_INDICATION: the session is served by another pool element. */
-  failover: (info: FailoverInfo) => void;
-  /** Error.Report: also what a rejected promise says that nobody awaited, with the message that is concerned. */
-  error: (error: RserpoolError, details: { readonly undelivered?: Buffer }) => void;
-  /** The last event. */
-  closed: () => void;
-}
+import type { SessionEvents, SessionOptions } from './session-types.js';
+import { deferred, ending, quiet, type EndOptions } from './waiting.js';
 
 /** A session with a pool, as the application has it. */
 export type Session = Pick<UserSession,
-  'id' | 'poolHandle' | 'epoch' | 'deliveryMode' | 'peIdentifier' | 'actor' | 'on' | 'send' | 'flush' | 'close' | 'destroy' | 'transportInfo'>;
+  'id' | 'poolHandle' | 'epoch' | 'deliveryMode' | 'peIdentifier' | 'actor' | 'on' | 'send' | 'flush' | 'close' | 'destroy' | 'transportInfo' | 'request' | typeof Symbol.asyncIterator | typeof Symbol.asyncDispose>;
 
 /** A session with a pool: moves by itself when its pool element dies (docs/delivery.md). Here its halves meet: what is kept and given out
  *  (delivery/user-half.ts), the promises (session-sender.ts), the chart that moves it (session-mover.ts), the frames of its link. */
@@ -70,7 +48,9 @@ export class UserSession implements MoverOwner, SenderOwner, Port, UserHalfOwner
   /** The last refusal of the state cookie in this failover, and who has refused it (PE identifiers). */
   #cookieRefusal: SessionError | undefined;
   readonly #refusedBy = new Set<number>();
-  #isClosing = false;
+  #closing: Promise<void> | undefined;
+  #requests: SessionRequests | undefined;
+  #failure: RserpoolError | undefined;
 
   constructor(plane: DataPlane, key: string, options: SessionOptions) {
     const { environment, timers } = plane;
@@ -128,8 +108,7 @@ export class UserSession implements MoverOwner, SenderOwner, Port, UserHalfOwner
    *  Rejects with a SessionError or UsageError whose `outcome` says what is known; nobody need await it (D-4). */
   send(data: Uint8Array | string, options?: SendOptions): Promise<void> {
     try {
-      if (this.#isOver) throw new SessionError('SESSION_CLOSED', 'the session is closed', { outcome: 'not-taken' });
-      if (this.#isClosing) throw new UsageError('CLOSED', 'close() has been called');
+      this.#checkSending();
       checkSend(data, options, this.half.window.limits);
       return this.#sender.send(typeof data === 'string' ? Buffer.from(data) : data, options); // copied where it is kept (D-22)
     } catch (error) {
@@ -137,17 +116,37 @@ export class UserSession implements MoverOwner, SenderOwner, Port, UserHalfOwner
     }
   }
 
+  /** Sends a message and resolves with its reply, the first if there are several; across failovers, where the delivery mode has it sent again. That reply is
+   *  no `'data'`. Rejects with NO_REPLY when the service has handled it without one, with REQUEST_TIMEOUT or REQUEST_ABORTED, or when the session ends. */
+  request(data: Uint8Array | string, options?: RequestOptions): Promise<Reply> {
+    try {
+      this.#checkSending();
+      checkSend(data, options, this.half.window.limits, 'request');
+      return this.#sender.send(typeof data === 'string' ? Buffer.from(data) : data, options, (this.#requests ??= new SessionRequests((error) => { this.complain(error, {}); })));
+    } catch (error) {
+      return this.#rejected(error as RserpoolError);
+    }
+  }
+
+  /** What the service sends, pulled: a message is done with when the next one is asked for. Ends with the session; throws when it fails. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<Received> { return new SessionIteration(this); }
+
   /** Resolves when all that was sent is covered and replied to. Rejects with COOKIE_OVERDUE when everything has been handled and no
-   *  state cookie has come for 5 s. */
-  flush(): Promise<void> {
-    return this.#isOver ? this.#rejected(new SessionError('SESSION_CLOSED', 'the session is closed', { outcome: 'not-taken' })) : this.#sender.settled(true);
+   *  state cookie has come for 5 s. `signal` ends the wait. */
+  flush(options: EndOptions = {}): Promise<void> {
+    return quiet(ending('flush', options, () => this.#isOver ? this.#rejected(new SessionError('SESSION_CLOSED', 'the session is closed', { outcome: 'not-taken' })) : this.#sender.settled(true)));
   }
 
   /** Waits until all that was sent is handled and replied to, then ends the session. Nothing moves any more after that, so a cookie
-   *  that covers it is not waited for. */
-  async close(): Promise<void> {
+   *  that covers it is not waited for. `signal` ends the wait; the session goes on closing, or is ended at once by `destroy`. */
+  close(options: EndOptions = {}): Promise<void> {
+    return quiet(ending('close', options, () => (this.#closing ??= this.#close())));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> { return this.close(); }
+
+  async #close(): Promise<void> {
     if (this.#isOver) return;
-    this.#isClosing = true;
     this.#mover.send({ type: 'close.request' });
     await this.#sender.settled(false).catch(() => undefined);
     this.#mover.send({ type: 'settled' });
@@ -162,6 +161,10 @@ export class UserSession implements MoverOwner, SenderOwner, Port, UserHalfOwner
     const trip = this.#mover.link?.roundTrip;
     return { mapping: 'tcp', rtt: trip?.rtt, rto: trip?.rto, pathMtu: undefined };
   }
+
+  get isOver(): boolean { return this.#isOver; }
+  /** Why it has ended, where that was not in order. */
+  get failure(): RserpoolError | undefined { return this.#failure; }
 
   // ---- LinkSession
 
@@ -199,6 +202,7 @@ export class UserSession implements MoverOwner, SenderOwner, Port, UserHalfOwner
   // ---- UserHalfOwner
 
   give(output: Output): void {
+    if (this.#requests !== undefined && this.#answers(this.#requests, output)) return;
     if (!this.#unheard) return this.#deliver(output);
     output.payload = copyOf(output.payload);
     this.#unheard.push(output);
@@ -223,6 +227,7 @@ export class UserSession implements MoverOwner, SenderOwner, Port, UserHalfOwner
 
   moved(info?: FailoverInfo): void {
     if (info) this.#elementChanged();
+    this.#requests?.moved();
     this.#sender.moved();
     if (info) this.#events.emit('failover', info);
     else if (!this.#isOpen && this.#mover.isFlowing) this.#open();
@@ -231,7 +236,7 @@ export class UserSession implements MoverOwner, SenderOwner, Port, UserHalfOwner
   stuck(isStuck: boolean): void { this.#mover.send({ type: isStuck ? 'window.stuck' : 'window.moved' }); }
 
   /** To the `error` listeners; without one, to the logger (D-4). */
-  complain(error: RserpoolError, details: { readonly undelivered?: Buffer }): void {
+  complain(error: RserpoolError, details: ErrorReport): void {
     if (!this.#events.emit('error', error, details)) this.#plane.environment.logger.warn({ err: error, session: this.id }, error.message);
   }
 
@@ -252,9 +257,16 @@ export class UserSession implements MoverOwner, SenderOwner, Port, UserHalfOwner
     this.complain(new SessionError('CALLBACK_OVERDUE', `the failover callback has not settled within ${this.#plane.timers.callbackTimeout} ms; the session goes on without it`), {});
   }
 
-  failed(error: unknown): void { this.#over(this.#final(error)); }
+  failed(error: unknown): void { this.#over(finalError(error, { wasOpen: this.#isOpen, poolHandle: this.poolHandle, cookieRefusal: this.#cookieRefusal })); }
 
   // ---- receiving
+
+  #answers(requests: SessionRequests, output: Output): boolean {
+    output.from = this.peIdentifier;
+    if (!requests.takes(output)) return false;
+    this.half.consumed(output.payload.length);
+    return true;
+  }
 
   #deliver(output: Output): void {
     if (this.#isOver) return;
@@ -305,7 +317,7 @@ export class UserSession implements MoverOwner, SenderOwner, Port, UserHalfOwner
     const name = codeName(code);
     if (name === 'NORMAL') return this.#over(new SessionError('SESSION_CLOSED', 'the service has closed the session'));
     if (name === 'GOING_AWAY' && this.#mover.isFlowing) return this.#mover.moveAway(undefined);
-    const error = new SessionError(name === 'COOKIE_REFUSED' || name === 'OUTPUT_LIMIT' || name === 'HANDLER_FAILED' ? name : 'SESSION_FAILED', `pool element ${hex(this.peIdentifier)}: ${name}: ${reason}`);
+    const error = refusal(name, this.peIdentifier, reason);
     if (name === 'OUTPUT_LIMIT' || (name === 'HANDLER_FAILED' && this.#mover.isFlowing && !this.#mover.countThrow(id))) return this.#giveUp(error);
     if (name === 'COOKIE_REFUSED') this.#cookieRefused(error);
     this.#mover.moveAway(error);
@@ -335,19 +347,10 @@ export class UserSession implements MoverOwner, SenderOwner, Port, UserHalfOwner
 
   #giveUp(error: SessionError): void { this.#mover.send({ type: 'give.up', error }); }
 
-  /** What the application is told when the chart has failed. */
-  #final(error: unknown): RserpoolError {
-    if (error === 'COOKIE_OVERDUE') return new SessionError('COOKIE_OVERDUE', `the window is full of handled messages and no state cookie has come for ${COOKIE_OVERDUE} ms`, { outcome: 'handled' });
-    if (error instanceof SessionError && ENDING.includes(error.code)) return error;
-    if (this.#cookieRefusal) return new SessionError('COOKIE_REFUSED', `no pool element of ${this.poolHandle} restores the session`, { cause: this.#cookieRefusal });
-    if (this.#isOpen) return new SessionError('FAILOVER_FAILED', `no pool element of ${this.poolHandle} took the session over`, { cause: error });
-    if (error instanceof UnknownPoolHandleError || (error instanceof RserpoolError && error.code === 'NO_REGISTRAR')) return error;
-    return new SessionError('SESSION_FAILED', `no pool element of ${this.poolHandle} accepted the session`, { cause: error, outcome: 'not-taken' });
-  }
-
   #over(error: RserpoolError | undefined): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    if (error?.code !== 'SESSION_CLOSED') this.#failure = error;
     const reason = (): RserpoolError => error ?? new SessionError('SESSION_CLOSED', 'the session is closed');
     if (!this.#isOpen) this.#opened.reject(reason());
     this.#mover.leave('closed');
@@ -358,13 +361,13 @@ export class UserSession implements MoverOwner, SenderOwner, Port, UserHalfOwner
     this.#events.emit('closed');
   }
 
+  #checkSending(): void {
+    if (this.#isOver) throw new SessionError('SESSION_CLOSED', 'the session is closed', { outcome: 'not-taken' });
+    if (this.#closing !== undefined) throw new UsageError('CLOSED', 'close() has been called');
+  }
+
   #rejected(error: RserpoolError): Promise<never> {
     this.complain(error, {});
     return quiet(Promise.reject(error));
   }
 }
-
-/** Failures that end a session by themselves. */
-const ENDING: readonly string[] = ['POISONED_MESSAGE', 'HANDLER_FAILED', 'OUTPUT_LIMIT'];
-
-const hex = (identifier: number | undefined): string => identifier === undefined ? 'unknown' : `0x${identifier.toString(16).padStart(8, '0')}`;

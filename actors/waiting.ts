@@ -1,5 +1,6 @@
 import type { Clock, Milliseconds } from '../environment.js';
 import { AbortError } from '../errors.js';
+import { checkOptions, isSignal } from './options.js';
 
 /** Bounds of a wait: what ends it, and what it then rejects with. */
 export interface Bounds {
@@ -25,6 +26,18 @@ export function bounded<T>(promise: Promise<T>, { signal, timeout }: Bounds): Pr
     signal?.addEventListener('abort', abort, { once: true });
     promise.then((value) => { end(() => resolve(value)); }, (error: Error) => { end(() => reject(error)); });
   });
+}
+
+/** Of calls that end something: `flush`, `close`, `drain`, `deregister`. */
+export interface EndOptions {
+  /** Ends the wait; what was begun goes on. */
+  readonly signal?: AbortSignal;
+}
+
+/** Begins to end something and waits for it. @throws UsageError INVALID_OPTION, and nothing is begun. */
+export async function ending(call: string, options: EndOptions, begin: () => Promise<void>): Promise<void> {
+  checkOptions(call, options, { signal: isSignal });
+  return bounded(begin(), options);
 }
 
 /** A promise that nobody need await (D-4). */

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from '@jest/globals';
+import { checkSend } from '../../actors/session-messages.js';
 import { createRegistrar, initialize, type ServiceAccessPoint } from '../../index.js';
 import { quickTimers, rfcTimers } from '../../machines/timers.js';
 
@@ -30,6 +31,8 @@ describe('docs/options.md', () => {
     ['initialize', async (options: object) => initialize(options as never)],
     ['register', async (options: object) => (await accessPoint()).register('p', options, () => undefined)],
     ['connect', async (options: object) => (await accessPoint()).connect('p', options)],
+    ['send', async (options: object) => checkSend('data', options, { messages: 1, bytes: 100 })],
+    ['request', async (options: object) => checkSend('data', options, { messages: 1, bytes: 100 }, 'request')],
     ['createRegistrar', async (options: object) => createRegistrar(options)],
   ] as const)('lists what %s takes', async (name, call) => {
     expect(listed(name)).toEqual(await taken(call));

@@ -1,0 +1,30 @@
+import { RserpoolError, SessionError, UnknownPoolHandleError } from '../errors.js';
+import type { CloseCode } from '../wire/mapping.js';
+import { COOKIE_OVERDUE } from './session-sender.js';
+
+/** Failures that end a session by themselves. */
+const ENDING: readonly string[] = ['POISONED_MESSAGE', 'HANDLER_FAILED', 'OUTPUT_LIMIT'];
+
+export interface SessionPast {
+  readonly wasOpen: boolean;
+  readonly poolHandle: string;
+  /** The last refusal of its state cookie in this failover. */
+  readonly cookieRefusal: SessionError | undefined;
+}
+
+/** What the application is told when the chart has failed. */
+export function finalError(error: unknown, { wasOpen, poolHandle, cookieRefusal }: SessionPast): RserpoolError {
+  if (error === 'COOKIE_OVERDUE') return new SessionError('COOKIE_OVERDUE', `the window is full of handled messages and no state cookie has come for ${COOKIE_OVERDUE} ms`, { outcome: 'handled' });
+  if (error instanceof SessionError && ENDING.includes(error.code)) return error;
+  if (cookieRefusal) return new SessionError('COOKIE_REFUSED', `no pool element of ${poolHandle} restores the session`, { cause: cookieRefusal });
+  if (wasOpen) return new SessionError('FAILOVER_FAILED', `no pool element of ${poolHandle} took the session over`, { cause: error });
+  if (error instanceof UnknownPoolHandleError || (error instanceof RserpoolError && error.code === 'NO_REGISTRAR')) return error;
+  return new SessionError('SESSION_FAILED', `no pool element of ${poolHandle} accepted the session`, { cause: error, outcome: 'not-taken' });
+}
+
+/** A pool element has refused the session, or ended it. */
+export function refusal(code: CloseCode, peIdentifier: number | undefined, reason: string): SessionError {
+  return new SessionError(code === 'COOKIE_REFUSED' || code === 'OUTPUT_LIMIT' || code === 'HANDLER_FAILED' ? code : 'SESSION_FAILED', `pool element ${hex(peIdentifier)}: ${code}: ${reason}`);
+}
+
+export const hex = (identifier: number | undefined): string => identifier === undefined ? 'unknown' : `0x${identifier.toString(16).padStart(8, '0')}`;
