@@ -4,12 +4,12 @@ import type { ServiceInstance } from '../../actors/service-session.js';
 import type { UserSession } from '../../actors/session.js';
 import type { DeliveryMode } from '../../delivery/modes.js';
 import type { Milliseconds } from '../../environment.js';
-import { RserpoolError } from '../../errors.js';
 import { quickTimers } from '../../machines/timers.js';
 import { parseAddress } from '../../transports/address.js';
 import type { MemoryHost } from '../../transports/memory-host.js';
 import { decodeFrame, mapping, mappingFraming } from '../../wire/mapping.js';
 import { poolHandleKey, type PoolElement } from '../../wire/index.js';
+import { record, sendRecorded } from '../simulation/recording.js';
 import { counterService, plainStyle, type ServiceStyle } from '../simulation/service.js';
 import { emptyHistory, type SessionHistory } from '../simulation/session-history.js';
 import { sessionInvariants } from '../simulation/session-invariants.js';
@@ -192,23 +192,13 @@ class SessionWorld implements SearchWorld {
     const history = this.#history;
     this.#session = session;
     this.#isOpen = true;
-    session.on('data', (data, { recovery }) => { if (!recovery) history.replies.push(data.toString()); });
-    session.on('failover', ({ from, to }) => {
-      history.failovers += 1;
-      this.#transcript.note(USER, `failover from ${from} to ${to}`);
-    });
-    session.on('error', ({ code }, { undelivered }) => {
-      history.errors.push(code);
-      if (undelivered !== undefined) history.undelivered.push(undelivered.toString());
-    });
+    record(session, history);
+    session.on('failover', ({ from, to }) => { this.#transcript.note(USER, `failover from ${from} to ${to}`); });
     session.on('closed', () => { if (!this.#isLeaving) history.end = history.errors.at(-1) ?? 'closed'; });
   }
 
   #send(): void {
-    const { sent, sends } = this.#history;
-    const number = sent.length + 1;
-    sent.push(String(number));
-    this.#session!.send(String(number)).then(() => { sends.set(number, 'resolved'); }, (error: unknown) => { sends.set(number, error instanceof RserpoolError ? error.code : String(error)); });
+    sendRecorded(this.#session, this.#history, String(this.#history.sent.length + 1), {});
   }
 
   #process(name: string): MemoryHost { return this.#world.host(name).process; }

@@ -4,9 +4,8 @@ import type { DeliveryMode } from '../../delivery/modes.js';
 import type { Milliseconds } from '../../environment.js';
 import type { FailoverCallback } from '../../actors/recovery.js';
 import type { SendOptions } from '../../actors/session-messages.js';
-import { RserpoolError, SessionError } from '../../errors.js';
 import type { WorldHost } from '../world.js';
-import { numberOf } from './counter.js';
+import { discardSome, record, sendRecorded } from './recording.js';
 import { emptyHistory, type InstanceLog, type SessionHistory } from './session-history.js';
 import { sessionInvariants } from './session-invariants.js';
 import type { Stage } from './stage.js';
@@ -76,14 +75,7 @@ export class WatchedSession {
   /** Sends something and makes some of what is pending superfluous, as a callback may. */
   readonly #recover: FailoverCallback = (recovery, { pending }) => {
     void recovery.send('callback');
-    if (this.#script.callback !== 'discards') return;
-    for (const { data, discard } of pending) {
-      const number = numberOf(data.toString());
-      if (number % 3 !== 0) continue;
-      this.history.discarded.set(number, Math.min(this.history.discarded.get(number) ?? Infinity, recovery.epoch));
-      this.#note(`discards ${number}`);
-      discard();
-    }
+    if (this.#script.callback === 'discards') discardSome(recovery, pending, this.history, (what) => { this.#note(what); });
   };
 
   /** Begins to send. */
@@ -98,15 +90,9 @@ export class WatchedSession {
 
   #send(number: number, { padding, deliver, lifetime, ack, abortAfter }: ScriptedMessage): void {
     const text = `${number} ${'.'.repeat(padding)}`;
-    const { sent, sends, takenBack } = this.history;
-    sent.push(text);
     this.#note(`sends ${short(text)}${deliver === undefined ? '' : `, ${deliver}`}`);
     const given = { deliver, lifetime, ack, signal: abortAfter === undefined ? undefined : this.#abortedAfter(abortAfter) };
-    const options = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as SendOptions;
-    this.#session?.send(text, options).then(() => { sends.set(number, 'resolved'); }, (error: unknown) => {
-      sends.set(number, error instanceof RserpoolError ? error.code : String(error));
-      if (isTakenBack(error)) takenBack.add(number);
-    });
+    sendRecorded(this.#session, this.history, text, Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as SendOptions);
   }
 
   #abortedAfter(span: Milliseconds): AbortSignal {
@@ -147,25 +133,9 @@ export class WatchedSession {
   #listen(session: Session): void {
     const { history } = this;
     const { reading } = this.#script;
-    session.on('data', (data, { recovery }) => {
-      const text = data.toString();
-      this.#note(`gets ${short(text)}`);
-      if (text.startsWith('tick')) history.ticks.push(Number(text.slice(5)));
-      else if (text.startsWith('note')) history.notes.push(text.slice(5));
-      else if (!recovery) history.replies.push(text);
-      if (reading > 0) return this.#pause(reading) as unknown as undefined; // holds the credit (D-21)
-    });
-    session.on('failover', ({ from, to, epoch, resent }) => {
-      history.failovers += 1;
-      this.#note(`failover from ${this.#nameOf(from)} to ${this.#nameOf(to)}, epoch ${epoch}, ${resent} sent again`);
-    });
-    session.on('error', (error, { undelivered }) => {
-      this.#note(`error ${error.code}${undelivered === undefined ? '' : ` of ${short(undelivered.toString())}`}`);
-      history.errors.push(error.code);
-      if (undelivered === undefined) return;
-      history.undelivered.push(undelivered.toString());
-      if (isTakenBack(error)) history.takenBack.add(numberOf(undelivered.toString())); // its promise may have resolved when it was kept
-    });
+    record(session, history, (what) => { this.#note(what); });
+    if (reading > 0) session.on('data', () => this.#pause(reading) as unknown as undefined); // holds the credit (D-21)
+    session.on('failover', ({ from, to, epoch, resent }) => { this.#note(`failover from ${this.#nameOf(from)} to ${this.#nameOf(to)}, epoch ${epoch}, ${resent} sent again`); });
     session.on('closed', () => { if (!this.#isLeaving) history.end = history.errors.at(-1) ?? 'closed'; });
   }
 
@@ -173,9 +143,6 @@ export class WatchedSession {
 
   #note(what: string): void { this.#stage.transcript.note(this.#host.name, what); }
 }
-
-/** Before it was transmitted (D-3). */
-const isTakenBack = (error: unknown): boolean => error instanceof SessionError && error.outcome === 'not-taken' && (error.code === 'MESSAGE_EXPIRED' || error.code === 'MESSAGE_ABORTED');
 
 /** Faults end; so nothing has to fail for want of time. */
 const PATIENCE = 600_000;
