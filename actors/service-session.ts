@@ -144,7 +144,7 @@ export class ServiceInstance implements LinkSession, Port, ServiceHalfOwner {
   }
 
   /** The keys have changed: the next repetition is due. */
-  outdateCookie(): void { if (this.#cookieIssued !== undefined) this.#cookieIssued = 0; }
+  outdateCookie(): void { if (this.#cookieIssued !== undefined) this.#cookieIssued = -Infinity; }
 
   // ---- LinkSession
 

@@ -265,10 +265,27 @@ describe('a pool element by the document, against our session', () => {
     const replayed = await second.next('DATA');
     expect([replayed.values['id'], replayed.tail.toString()]).toEqual([2, 'b']);
     second.send('REPLY', reopened.session, { id: 2, index: 0, tail: 'B' }).send('DONE', reopened.session, { id: 2, cumulative: true });
+    // D-24: a foreign cookie weakens the session: DONE covers, and the next OPEN says at-least-once.
+    void session.send('c');
+    await second.next('DATA');
+    expect(session.deliveryMode).toBe('effectively-once');
+    second.send('DATA', reopened.session, { ppid: document.constant('ASAP'), tail: document.encodeCookie('ASAP_COOKIE', Buffer.from('theirs')) });
+    second.send('REPLY', reopened.session, { id: 3, index: 0, tail: 'C' }).send('DONE', reopened.session, { id: 3, cumulative: true });
+    await session.flush();
+    expect(session.deliveryMode).toBe('at-least-once');
+    second.socket.destroy();
+
+    const third = await nextPeer(2);
+    await third.next('VERSION');
+    const again = await third.next('OPEN');
+    expect([again.values['epoch'], again.values['echo'], again.values['mode']]).toEqual([3, true, document.modes['at-least-once']]);
+    const foreign = document.decodeCookie((await third.next('DATA')).tail);
+    expect([foreign.cookie.toString(), foreign.snapshot.length]).toEqual(['theirs', 0]);
+    third.send('VERSION', 0, hello).send('ACCEPT', again.session, { stateful: true, credit: 100_000 });
     const closed = session.close();
-    expect((await second.next('CLOSE')).values['code']).toBe(document.codes['NORMAL']);
+    expect((await third.next('CLOSE')).values['code']).toBe(document.codes['NORMAL']);
     await closed;
-    expect(given).toEqual(['A', 'B']);
+    expect(given).toEqual(['A', 'B', 'C']);
   });
 });
 

@@ -73,7 +73,7 @@ export class MappingDocument {
   }
 
   /** ASAP_COOKIE or ASAP_COOKIE_ECHO. */
-  encodeCookie(message: string, cookie: Buffer, snapshot: Buffer): Buffer {
+  encodeCookie(message: string, cookie: Buffer, snapshot?: Buffer): Buffer {
     const parameter = (type: number, value: Buffer): Buffer => {
       const bytes = Buffer.alloc(4 + Math.ceil(value.length / 4) * 4);
       bytes.writeUInt16BE(type, 0);
@@ -81,13 +81,14 @@ export class MappingDocument {
       value.copy(bytes, 4);
       return bytes;
     };
-    const body = Buffer.concat([parameter(known(this.asap['Cookie parameter'], 'Cookie'), cookie), parameter(known(this.asap['Snapshot parameter'], 'Snapshot'), snapshot)]);
+    const body = Buffer.concat([parameter(known(this.asap['Cookie parameter'], 'Cookie'), cookie), ...(snapshot ? [parameter(known(this.asap['Snapshot parameter'], 'Snapshot'), snapshot)] : [])]);
     const header = Buffer.alloc(4);
     header[0] = known(this.asap[message], message);
     header.writeUInt16BE(4 + body.length, 2);
     return Buffer.concat([header, body]);
   }
 
+  /** `snapshot` is empty where there is none. */
   decodeCookie(bytes: Buffer): { readonly type: number; readonly cookie: Buffer; readonly snapshot: Buffer } {
     const parameters = new Map<number, Buffer>();
     for (let at = 4; at < bytes.readUInt16BE(2);) {
@@ -95,8 +96,8 @@ export class MappingDocument {
       parameters.set(bytes.readUInt16BE(at), Buffer.from(bytes.subarray(at + 4, at + length)));
       at += Math.ceil(length / 4) * 4;
     }
-    const value = (name: string): Buffer => known(parameters.get(known(this.asap[name], name)), name);
-    return { type: bytes[0]!, cookie: value('Cookie parameter'), snapshot: value('Snapshot parameter') };
+    const value = (name: string): Buffer | undefined => parameters.get(known(this.asap[name], name));
+    return { type: bytes[0]!, cookie: known(value('Cookie parameter'), 'Cookie parameter'), snapshot: value('Snapshot parameter') ?? Buffer.alloc(0) };
   }
 
   encodeSnapshot(values: Readonly<Record<string, number | Buffer>>): Buffer {
