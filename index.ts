@@ -22,6 +22,7 @@ export type { ServiceOptions } from './actors/service.js';
 export type { CookieKey, CookieOptions } from './actors/cookie-signer.js';
 export type { DeliveryMode } from './delivery/modes.js';
 export * from './actors/policies.js';
+export type { AdaptivePolicy } from './actors/adaptive-policy.js';
 export * from './errors.js';
 export { WireError, type WireErrorCode } from './wire/error.js';
 export { silentLogger, type Clock, type Logger, type Milliseconds, type Random } from './environment.js';

@@ -4,12 +4,13 @@ import { NoRegistrarError, RegistrationError, UsageError, type RserpoolError } f
 import { poolElementMachine, type PoolElementNews } from '../machines/pool-element.js';
 import type { Timers } from '../machines/timers.js';
 import type { AsapMessageOf, Cause, Generation, Policy, PoolElement as PoolElementParameter } from '../wire/index.js';
+import { AdaptivePolicy, LoadSampler } from './adaptive-policy.js';
 import { checkCookieKeys, type CookieKey, type CookieOptions } from './cookie-signer.js';
 import { Emitter, type Unsubscribe } from './emitter.js';
 import type { ActorEnvironment } from './environment.js';
 import type { Home, LocalElement } from './home.js';
 import { anything, checkOptions, invalid, isBoolean, isDelay, isSignal } from './options.js';
-import { checkPolicy } from './policies.js';
+import { checkPolicy, type PolicyOption } from './policies.js';
 import { bounded, deferred, type Deferred } from './waiting.js';
 
 export interface PoolElementEvents {
@@ -25,7 +26,7 @@ export interface PoolElementEvents {
 }
 
 export interface UpdateOptions {
-  readonly policy?: Policy;
+  readonly policy?: PolicyOption;
   /** As for `register`: a new key in front signs from now on; keep the old ones until all elements have it and a minute has passed. No registrar is told. */
   readonly cookieKeys?: readonly CookieKey[];
   readonly foreignCookies?: boolean;
@@ -57,7 +58,7 @@ export interface ElementSetup {
   readonly registration: (policy: Policy) => AsapMessageOf<'ASAP_REGISTRATION'>;
   readonly address: () => string;
   readonly identifier: number;
-  readonly policy: Policy;
+  readonly policy: PolicyOption;
   /** A registrar has accepted it as it is now. */
   readonly registered: () => void;
   readonly left: () => void;
@@ -75,8 +76,11 @@ export class PoolElement implements LocalElement {
   readonly #joined = deferred<void>();
   readonly #ended = deferred<void>();
   #registration: AsapMessageOf<'ASAP_REGISTRATION'>;
+  /** As the application gave it, and as it is registered. */
+  #option: PolicyOption;
   #policy: Policy;
-  #update: { readonly policy: Policy; readonly answer: Deferred<void> } | undefined;
+  #sampler: LoadSampler | undefined;
+  #update: { readonly before: PolicyOption; readonly answer: Deferred<void> } | undefined;
   #generation: Generation | undefined;
   #isRegistered = false;
   #wasRegistered = false;
@@ -87,11 +91,12 @@ export class PoolElement implements LocalElement {
   constructor(setup: ElementSetup) {
     const { environment: { clock, random, logger }, timers, home } = setup;
     this.#setup = setup;
-    this.#policy = setup.policy;
+    this.#option = setup.policy;
+    this.#policy = this.#adopt(setup.policy);
     this.handle = setup.handle;
     this.identifier = setup.identifier;
     this.#events = new Emitter(logger);
-    this.#registration = setup.registration(setup.policy);
+    this.#registration = setup.registration(this.#policy);
     this.actor = createActor(poolElementMachine, { clock, input: { home: home.ref, registration: this.#registration, timers, fraction: () => random.fraction() } });
     this.actor.on('*', (news) => this.#noted(news));
     this.actor.subscribe({ error: (error) => this.#failed(error) });
@@ -101,6 +106,7 @@ export class PoolElement implements LocalElement {
 
   /** What others connect to. */
   get address(): string { return this.#setup.address(); }
+  /** As it is registered; one whose load is a function, with the load told last. */
   get policy(): Policy { return this.#policy; }
   /** A registrar has acknowledged the registration, and nothing speaks against it since. */
   get isRegistered(): boolean { return this.#isRegistered; }
@@ -124,10 +130,11 @@ export class PoolElement implements LocalElement {
     if (policy !== undefined) checkPolicy('update', policy);
     this.#updateCookies(cookieKeys, foreignCookies);
     if (policy === undefined) return;
+    const before = this.#option;
+    this.#policy = this.#adopt(policy);
     this.#update?.answer.resolve(); // what came later counts
     const answer = deferred<void>();
-    this.#update = { policy: this.#policy, answer };
-    this.#policy = policy;
+    this.#update = { before, answer };
     this.#register();
     return bounded(answer.promise, this.#bounds(wait));
   }
@@ -167,12 +174,22 @@ export class PoolElement implements LocalElement {
     this.#setup.service.updateCookies({ cookieKeys, foreignCookies });
   }
 
+  /** @throws UsageError INVALID_OPTION where its first load cannot be had; then nothing has changed. */
+  #adopt(option: PolicyOption): Policy {
+    const sampler = option instanceof AdaptivePolicy ? new LoadSampler(option, this.#setup.environment, (policy) => { this.#policy = policy; this.#register(); }) : undefined;
+    this.#sampler?.stop();
+    this.#sampler = sampler?.start();
+    this.#option = option;
+    return sampler?.policy ?? (option as Policy);
+  }
+
   #register(): void {
     this.#registration = this.#setup.registration(this.#policy);
     this.actor.send({ type: 'registration.update', registration: this.#registration });
   }
 
   async #leave(drain: boolean): Promise<void> {
+    this.#sampler?.stop();
     this.actor.send({ type: 'deregistration.request' });
     await this.#ended.promise;
     if (drain) await this.#setup.service?.drain();
@@ -222,12 +239,22 @@ export class PoolElement implements LocalElement {
   #changeRejected(causes: readonly Cause[]): void {
     const error = this.#rejection(causes);
     if (this.#update !== undefined) {
-      this.#policy = this.#update.policy;
+      this.#policy = this.#restored(this.#update.before);
       this.#update.answer.reject(error);
       this.#update = undefined;
     }
     this.#registration = this.#setup.registration(this.#policy);
     this.#complain(error);
+  }
+
+  /** Its policy before an update that was rejected. One whose load cannot be had just now stays as it is: its registration stands. */
+  #restored(before: PolicyOption): Policy {
+    try {
+      return this.#adopt(before);
+    } catch (error) {
+      this.#setup.environment.logger.error({ err: error, element: this.#name }, 'the policy of before cannot be had');
+      return this.#policy;
+    }
   }
 
   #rejection(causes: readonly Cause[]): RegistrationError {
@@ -247,6 +274,7 @@ export class PoolElement implements LocalElement {
   #end(error: Error | undefined): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#sampler?.stop();
     this.#isRegistered = false;
     const over = error ?? new UsageError('CLOSED', 'the pool element has left its pool');
     this.#joined.reject(over);

@@ -8,7 +8,7 @@ import { PoolElement, type ElementService, type WaitOptions } from './element.js
 import type { ActorEnvironment } from './environment.js';
 import type { Home } from './home.js';
 import { anything, checkAddress, checkOptions, invalid, isDelay, isOneOf, isSignal, isString, isStringList, isU32, notYet } from './options.js';
-import { checkPolicy, roundRobin } from './policies.js';
+import { checkPolicy, roundRobin, type PolicyOption } from './policies.js';
 import { checkServiceOptions, serviceChecks, type ServiceOptions } from './service.js';
 import type { ServiceSession } from './service-session.js';
 import { bounded } from './waiting.js';
@@ -19,8 +19,8 @@ export interface RegisterOptions extends ServiceOptions, WaitOptions {
   /** What others connect to, where that is not the address listened on (containers, NAT); port 0 stands for the port listened on. Default: the host listened on or, for
    *  `0.0.0.0` and `::`, this end of the connection to the registrar. */
   readonly advertise?: string;
-  /** Pool member selection policy; all elements of a pool have the same. Default `roundRobin()`. */
-  readonly policy?: Policy;
+  /** Pool member selection policy; all elements of a pool have the same, each with its own values. Default `roundRobin()`. */
+  readonly policy?: PolicyOption;
   /** PE identifier, 1 to 0xffffffff. Default a random one. */
   readonly identifier?: number;
   /** Registration Life in milliseconds, `Infinity` for ever: so long after its last registration an element that vanished is in the pool at most. Default 30 s. */

@@ -1,7 +1,10 @@
 import { InvalidArgumentError } from 'commander';
+import { AdaptivePolicy } from '../actors/adaptive-policy.js';
+import type { PolicyOption } from '../actors/policies.js';
 import { isGroup } from '../transports/network.js';
 import { poolHandleKey, poolHandleText, type Policy } from '../wire/index.js';
 import { policies } from '../wire/policies.js';
+import { loopLoad } from './loop-load.js';
 
 /** Parsers of the flags' values. What commander reports of an InvalidArgumentError is one line that names the flag. */
 
@@ -48,14 +51,15 @@ export function count(text: string): number {
   return Number(text);
 }
 
-/** `round-robin`, `weighted-random:WEIGHT`, `least-used:LOAD`; loads in per cent. */
-export function policy(text: string): Policy {
+/** `round-robin`, `weighted-random:WEIGHT`, `least-used:LOAD`; loads in per cent, or `auto` for that of the event loop. */
+export function policy(text: string): PolicyOption {
   const [name = '', ...values] = text.split(':');
   const entry = (policies as Record<string, { readonly fields: object } | undefined>)[name];
   const fields = Object.keys(entry?.fields ?? {});
   if (!entry) throw new InvalidArgumentError(`There is no policy ${JSON.stringify(name)}; there are ${Object.keys(policies).join(', ')}.`);
-  if (values.length > fields.length || values.some((value) => !/^\d{1,10}$/.test(value))) throw new InvalidArgumentError(`${name} takes ${fields.map((field) => `:${field.toUpperCase()}`).join('') || 'no value'}.`);
-  return { policy: name, ...Object.fromEntries(fields.map((field, index) => [field, valueOf(field, values[index])])) } as Policy;
+  if (values.length > fields.length || values.some((value, index) => !/^\d{1,10}$/.test(value) && !(value === 'auto' && fields[index] === 'load'))) throw new InvalidArgumentError(`${name} takes ${fields.map((field) => `:${field.toUpperCase()}`).join('') || 'no value'}.`);
+  const fixed = { policy: name, ...Object.fromEntries(fields.map((field, index) => [field, values[index] === 'auto' ? 0 : valueOf(field, values[index])])) } as Policy;
+  return values[0] === 'auto' ? new AdaptivePolicy('--policy', loopLoad(), { interval: 1_000, threshold: 0.05 }, (load) => ({ ...fixed, load }) as Policy) : fixed;
 }
 
 const valueOf = (field: string, value: string | undefined): number => {

@@ -1,5 +1,5 @@
 import { Argument, Command, Option } from 'commander';
-import { initialize, type Policy } from '../index.js';
+import { initialize, type PolicyOption } from '../index.js';
 import { failWith } from './fail.js';
 import { lineLogger } from './logger.js';
 import { hex, identifier, logLevels, policy, url, urls, type LogLevel } from './options.js';
@@ -9,7 +9,7 @@ import { leave, untilSignal } from './shutdown.js';
 interface Options {
   readonly pool: string;
   readonly registrar: readonly string[];
-  readonly policy: Policy;
+  readonly policy: PolicyOption;
   readonly id?: number;
   readonly listen: string;
   readonly timers: 'quick' | 'rfc';
@@ -22,7 +22,7 @@ export function serveCommand(): Command {
     .addArgument(new Argument('<service>', 'echo: sends everything back; counter: counts messages, its state is a cookie; pingpong: says who answered').choices(Object.keys(services)))
     .requiredOption('--pool <NAME>', 'pool handle to register under')
     .requiredOption('--registrar <URL>', 'a registrar; may be repeated', urls)
-    .addOption(new Option('--policy <POLICY>', 'how users are spread over the pool, like weighted-random:WEIGHT or least-used:PERCENT').argParser(policy).default({ policy: 'round-robin' }, 'round-robin'))
+    .addOption(new Option('--policy <POLICY>', 'how users are spread over the pool, like weighted-random:WEIGHT, least-used:PERCENT or least-used:auto (how busy its event loop is)').argParser(policy).default({ policy: 'round-robin' }, 'round-robin'))
     .option('--id <HEX>', 'PE identifier (default: random)', identifier)
     .option('--listen <URL>', 'listen for sessions here', url, 'tcp://127.0.0.1:0')
     .addOption(new Option('--timers <PRESET>', 'quick: fails over in tenths of a second; rfc: the timers of RFC 5352').choices(['quick', 'rfc']).default('quick'))

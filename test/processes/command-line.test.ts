@@ -99,6 +99,7 @@ describe('what goes wrong is one line on standard error and an exit code', () =>
     ['a multicast group that is none', ['registrar', '--multicast', '10.0.0.1'], /A multicast group like 239\.0\.0\.51/],
     ['a policy that does not exist', ['serve', 'echo', '--pool', 'p', ...somewhere, '--policy', 'best'], /There is no policy "best"; there are .*round-robin/],
     ['a load above 100 per cent', ['serve', 'echo', '--pool', 'p', ...somewhere, '--policy', 'least-used:101'], /per cent, 0 to 100/],
+    ['a weight that is none', ['serve', 'echo', '--pool', 'p', ...somewhere, '--policy', 'weighted-random:auto'], /weighted-random takes :WEIGHT/],
     ['an empty pool handle', ['terminal', '', ...somewhere], /pool handle is not empty/],
     ['rounds that are no number', ['demo', '--rounds', 'many'], /whole number/],
     ['a machine that does not exist', ['diagram', 'perpetuum'], /there is no machine "perpetuum"; there are .*session/],

@@ -1,4 +1,4 @@
-import { createRegistrar, initialize, leastUsed, leastUsedDegradation, priority, priorityLeastUsed, randomizedLeastUsed, RserpoolError, weightedRandom, weightedRoundRobin, type PoolElement, type ServiceAccessPoint, type Session } from '../../index.js';
+import { createRegistrar, initialize, leastUsed, leastUsedDegradation, priority, priorityLeastUsed, priorityLeastUsedDegradation, randomizedLeastUsed, randomizedLeastUsedDegradation, randomizedPriorityLeastUsed, randomizedPriorityLeastUsedDegradation, RserpoolError, weightedRandom, weightedRoundRobin, type PoolElement, type ServiceAccessPoint, type Session } from '../../index.js';
 import { quickTimers } from '../../machines/timers.js';
 import { resolveLimits } from '../../actors/registrar-limits.js';
 import { RegistrarWorld } from '../support/registrar-world.js';
@@ -74,10 +74,14 @@ const calls: Readonly<Record<string, Call>> = {
   weightedRoundRobin: { call: (_, options) => weightedRoundRobin(options as never), options: { weight: 'u32' } },
   weightedRandom: { call: (_, options) => weightedRandom(options as never), options: { weight: 'u32' } },
   priority: { call: (_, options) => priority(options as never), options: { priority: 'u32' } },
-  leastUsed: { call: (_, options) => leastUsed(options as never), options: { load: 'fraction' } },
-  randomizedLeastUsed: { call: (_, options) => randomizedLeastUsed(options as never), options: { load: 'fraction' } },
-  leastUsedDegradation: { call: (_, options) => leastUsedDegradation(options as never), options: { load: 'fraction', degradation: 'fraction' }, others: { load: 0, degradation: 0 } },
-  priorityLeastUsed: { call: (_, options) => priorityLeastUsed(options as never), options: { load: 'fraction', degradation: 'fraction' }, others: { load: 0, degradation: 0 } },
+  ...Object.fromEntries(Object.entries({ leastUsed, randomizedLeastUsed }).map(([name, make]): [string, Call] => [name, {
+    call: (_, options) => make(options as never), options: { load: 'load', interval: 'delay', threshold: 'fraction' }, others: { load: () => 0 },
+  }])),
+  ...Object.fromEntries(Object.entries({
+    leastUsedDegradation, priorityLeastUsed, randomizedPriorityLeastUsed, randomizedLeastUsedDegradation, priorityLeastUsedDegradation, randomizedPriorityLeastUsedDegradation,
+  }).map(([name, make]): [string, Call] => [name, {
+    call: (_, options) => make(options as never), options: { load: 'load', degradation: 'fraction', interval: 'delay', threshold: 'fraction' }, others: { load: () => 0, degradation: 0 },
+  }])),
 };
 
 /** Calls that take their options as they are given. */

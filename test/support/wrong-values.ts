@@ -13,6 +13,7 @@ export const wrong = {
   u32: [...but('number'), -1, 1.5, 2 ** 32, Infinity],
   count: [...but('number'), 0, -1, 1.5, 2 ** 60],
   fraction: [...but('number'), 7, -0.1, 1.1, Infinity],
+  load: [...but('number', 'run'), 7, -0.1, 1.1, Infinity],
   signal: [...but(), new AbortController(), new Event('abort')],
   logger: [...but(), { debug: other.run, info: other.run, warn: other.run }],
   choice: [...but(), '', 'effectively_once', 'constructor', ['tcp']],
