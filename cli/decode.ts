@@ -3,6 +3,7 @@ import { buffer } from 'node:stream/consumers';
 import { Command } from 'commander';
 import { UsageError } from '../errors.js';
 import { decodeAsap, decodeEnrp, encodeAsap, encodeEnrp, WireError, type Decoded, type AsapMessage, type EnrpMessage } from '../wire/index.js';
+import { decodeSnapshot } from '../wire/snapshot.js';
 import { isCapture } from './capture/file.js';
 import { hexMessages } from './capture/hex.js';
 import { jsonOf } from './capture/json.js';
@@ -51,12 +52,24 @@ function describe(captured: CapturedMessage, check: boolean, tally: Tally): obje
     if (captured.broken !== undefined) throw captured.broken;
     const { message, reports } = protocol === 'ASAP' ? decodeAsap(bytes) : decodeEnrp(bytes);
     const mismatch = check ? compare(protocol, { message, reports }, bytes, tally) : undefined;
-    const { type, ...fields } = jsonOf(message);
+    const { type, ...fields }: Record<string, unknown> = { ...jsonOf(message), ...snapshotOf(message) };
     return { type, ...where, ...fields, ...(reports.length > 0 && { reports: jsonOf(reports) }), ...mismatch };
   } catch (error) {
     if (!(error instanceof WireError)) throw error;
     tally.refused++;
     return { refused: error.code, ...where, protocol, reason: error.reason, offset: error.offset, bytes: bytes.toString('hex'), reports: jsonOf(error.reports) };
+  }
+}
+
+/** Our part of a state cookie in words, where it can be read; else it stays in hexadecimal. */
+function snapshotOf(message: AsapMessage | EnrpMessage): { readonly snapshot: unknown } | undefined {
+  if ((message.type !== 'ASAP_COOKIE' && message.type !== 'ASAP_COOKIE_ECHO') || !message.snapshot) return undefined;
+  try {
+    const { keyId, issued, ...fields } = decodeSnapshot(message.snapshot);
+    return { snapshot: { ...jsonOf(fields), issued: new Date(issued).toISOString(), ...(keyId && { keyId: Buffer.from(keyId).toString() }) } };
+  } catch (error) {
+    if (error instanceof WireError || error instanceof RangeError) return undefined;
+    throw error;
   }
 }
 

@@ -1,6 +1,7 @@
 import { Argument, Command, Option } from 'commander';
-import { initialize, type PolicyOption } from '../index.js';
-import { failWith } from './fail.js';
+import { initialize, type CookieKey, type PolicyOption, type PoolElement } from '../index.js';
+import { cookieKeysOf } from './cookie-keys.js';
+import { failWith, oneLine } from './fail.js';
 import { lineLogger } from './logger.js';
 import { hex, identifier, logLevels, policy, url, urls, type LogLevel } from './options.js';
 import { services } from './services/index.js';
@@ -12,6 +13,7 @@ interface Options {
   readonly policy: PolicyOption;
   readonly id?: number;
   readonly listen: string;
+  readonly cookieKeyFile?: string;
   readonly timers: 'quick' | 'rfc';
   readonly logLevel: LogLevel;
 }
@@ -25,17 +27,35 @@ export function serveCommand(): Command {
     .addOption(new Option('--policy <POLICY>', 'how users are spread over the pool, like weighted-random:WEIGHT, least-used:PERCENT or least-used:auto (how busy its event loop is)').argParser(policy).default({ policy: 'round-robin' }, 'round-robin'))
     .option('--id <HEX>', 'PE identifier (default: random)', identifier)
     .option('--listen <URL>', 'listen for sessions here', url, 'tcp://127.0.0.1:0')
+    .addOption(new Option('--cookie-key-file <FILE>', 'keys for state cookies, id:hexadecimal a line, the first signs; SIGHUP reads it again').env('RSERPOOL_COOKIE_KEY_FILE'))
     .addOption(new Option('--timers <PRESET>', 'quick: fails over in tenths of a second; rfc: the timers of RFC 5352').choices(['quick', 'rfc']).default('quick'))
     .addOption(new Option('--log-level <LEVEL>', 'what is told on standard error').choices(logLevels).default('warn'))
     .action(run);
 }
 
-async function run(name: keyof typeof services, { pool, registrar, policy, id, listen, timers, logLevel }: Options): Promise<void> {
+async function run(name: keyof typeof services, { pool, registrar, policy, id, listen, cookieKeyFile, timers, logLevel }: Options): Promise<void> {
+  const cookieKeys = keysOrFail(cookieKeyFile);
   const rsp = await initialize({ registrars: registrar, timers, logger: lineLogger(logLevel) }).catch(failWith);
   const ended = untilSignal();
   void ended.then(() => leave(() => rsp.close())); // also while it still hunts for a registrar
-  const element = await rsp.register(pool, { listen: [listen], policy, ...(id !== undefined && { identifier: id }) }, (session) => {
+  const element = await rsp.register(pool, { listen: [listen], policy, cookieKeys, ...(id !== undefined && { identifier: id }) }, (session) => {
     services[name](session, hex(element.identifier));
   }).catch(failWith);
   process.stdout.write(`${name} serves pool ${JSON.stringify(pool)} as ${hex(element.identifier)}, process ${process.pid}, on ${element.address}\n`);
+  if (cookieKeyFile !== undefined) process.on('SIGHUP', () => void newKeys(element, cookieKeyFile));
+}
+
+function keysOrFail(file: string | undefined): readonly CookieKey[] | undefined {
+  try { return file === undefined ? undefined : cookieKeysOf(file); } catch (error) { return failWith(error); }
+}
+
+/** Rotation: a file that is wrong changes nothing. */
+async function newKeys(element: PoolElement, file: string): Promise<void> {
+  try {
+    const cookieKeys = cookieKeysOf(file);
+    await element.update({ cookieKeys });
+    process.stdout.write(`cookie keys read again: ${cookieKeys.map(({ id }) => id).join(', ')}\n`);
+  } catch (error) {
+    process.stderr.write(`rserpool: cookie keys stay as they were: ${oneLine(error)}\n`);
+  }
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { decodeInput, type Tally } from '../../cli/decode.js';
 import { encodeAsap, encodeEnrp } from '../../wire/index.js';
+import { encodeSnapshot } from '../../wire/snapshot.js';
 import { captureFiles, readCapture } from '../wire/captured.js';
 import { ipv4, ipv6, links, pcap, pcapng, sctp, SCTP, SYN, tcp, TCP, udp, UDP } from './packets.js';
 
@@ -190,6 +191,16 @@ describe('decode: hexadecimal', () => {
 
   it('ENRP where told so', () => {
     expect(decode(Buffer.from(request.toString('hex')), { protocol: 'ENRP', check: true })).toMatchObject({ lines: [{ type: 'ENRP_LIST_REQUEST' }], tally: { checked: 1, mismatched: 0 } });
+  });
+
+  it('shows our part of a state cookie in words, signed or not, and as it is where it cannot be read', () => {
+    const fields = { sessionId: Buffer.alloc(16, 7), epoch: 2, covered: 41, outputs: 40, issued: Date.UTC(2026, 10, 27) };
+    const lines = [fields, { ...fields, keyId: Buffer.from('k1'), signature: Buffer.alloc(32, 0xee) }].map(encodeSnapshot).concat(Buffer.of(9, 9))
+      .map((snapshot) => encodeAsap({ type: 'ASAP_COOKIE_ECHO', cookie: Buffer.from('41'), snapshot }).toString('hex'));
+    const inWords = { sessionId: '07'.repeat(16), epoch: 2, covered: 41, outputs: 40, issued: '2026-11-27T00:00:00.000Z' };
+    expect(decode(Buffer.from(lines.join('\n')), { check: true })).toMatchObject({
+      lines: [{ cookie: '3431', snapshot: inWords }, { snapshot: { ...inWords, keyId: 'k1', signature: 'ee'.repeat(32) } }, { snapshot: '0909' }], tally: { checked: 3, mismatched: 0 },
+    });
   });
 
   it('other text is wrong use, and the line is named', () => {
