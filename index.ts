@@ -18,6 +18,7 @@ export type { EndOptions } from './actors/waiting.js';
 export type { Deliver, ReceivedInfo, RequestOptions, SendOptions } from './actors/session-messages.js';
 export type { FailoverCallback, PendingMessage, Recovery } from './actors/recovery.js';
 export type { ServiceMessageInfo, ServiceSession, ServiceSessionEvents } from './actors/service-session.js';
+export type { Liveness, LivenessOptions } from './actors/liveness.js';
 export type { ServiceOptions } from './actors/service.js';
 export type { CookieKey, CookieOptions } from './actors/cookie-signer.js';
 export type { DeliveryMode } from './delivery/modes.js';

@@ -5,9 +5,10 @@ import { linkMachine } from '../machines/link.js';
 import type { Timers } from '../machines/timers.js';
 import type { LoopMonitor } from '../transports/loop-monitor.js';
 import type { Link, LinkHandler } from '../transports/transport.js';
-import { decodeFrame, encodeFrame, leastLength, MAGIC, mapping, offsets, readU32, VERSION, type Frame } from '../wire/mapping.js';
+import { decodeFrame, encodeFrame, features, leastLength, MAGIC, mapping, offsets, readU32, VERSION, type Frame } from '../wire/mapping.js';
 import type { ControlChannel } from './control-channel.js';
 import type { ActorEnvironment } from './environment.js';
+import { Vouching } from './liveness.js';
 import { inSlices } from './slices.js';
 
 /** A session as its link sees it: frames come by its number on that link. */
@@ -38,6 +39,8 @@ export interface DataLinkOwner {
   /** A frame of a session that the link does not have: OPEN at a pool element; late frames of an old half are dropped. */
   stranger(link: DataLink, frame: Frame): void;
   up?(link: DataLink): void;
+  /** The thread that proves that this process lives while its loop is blocked, where it has one (D-28). */
+  readonly liveness?: { readonly port: number; readonly bound: Milliseconds } | undefined;
   down(link: DataLink, reason: TransportError): void;
 }
 
@@ -62,6 +65,7 @@ export class DataLink implements LinkHandler {
   #rtt: { smoothed: number; variation: number } | undefined;
   #proof: { nonce: number; heard: () => void } | undefined;
   #rotation = 0;
+  #vouching: Vouching | undefined;
 
   constructor(owner: DataLinkOwner) {
     this.#owner = owner;
@@ -77,7 +81,7 @@ export class DataLink implements LinkHandler {
     this.actor.subscribe({ error: (error) => { this.destroy(new TransportError('LINK_LOST', 'the link failed', { cause: error })); } });
     this.actor.on('order.greet', () => { this.#greet(); });
     this.actor.on('order.heartbeat', () => { this.#heartbeat(); });
-    this.actor.on('order.heartbeatIfQuiet', () => { if (this.#link && owner.environment.clock.now() - this.#link.lastSent >= owner.heartbeatInterval() * 0.9) this.#heartbeat(); });
+    this.actor.on('order.heartbeatIfQuiet', () => { this.#beat(); });
     this.actor.on('order.awaitPoll', () => { owner.environment.clock.defer(() => { this.actor.send({ type: 'poll.done' }); }); });
     this.actor.on('order.giveUp', ({ reason }) => { this.#giveUp(reason); });
     this.actor.start();
@@ -113,6 +117,12 @@ export class DataLink implements LinkHandler {
   tolerate(silence: Milliseconds): void { this.#patience = Math.max(this.#patience, silence); }
   /** Asks the peer for a sign of life now (D-19). */
   probe(): void { this.actor.send({ type: 'probe' }); }
+
+  /** A thread of the peer answers at a port of its own while its loop is blocked: it is asked before silence counts (D-28). */
+  vouchedBy(liveness: Frame<'LIVENESS'>): void {
+    this.#vouching?.rest();
+    this.#vouching = new Vouching(this.#owner.environment, this.peer, liveness);
+  }
 
   /** Calls `heard` when the peer has answered a heartbeat sent now, so has read what we sent before and we what it did (D-29). */
   prove(heard: () => void): void {
@@ -162,6 +172,7 @@ export class DataLink implements LinkHandler {
 
   down(reason: TransportError): void {
     this.#isUp = false;
+    this.#vouching?.rest();
     this.actor.send({ type: 'transport.down' });
     const sessions = [...this.sessions.values()];
     this.sessions.clear();
@@ -187,12 +198,21 @@ export class DataLink implements LinkHandler {
     if (frame.magic !== MAGIC) return this.#misbehaved('it does not speak the TCP mapping');
     if (frame.lowest > VERSION) return this.#misbehaved(`it speaks version ${frame.lowest} and later of the mapping; we speak ${VERSION}`);
     this.#greeted = true;
+    const { liveness } = this.#owner;
+    if (liveness && (frame.features & features.liveness) !== 0) this.#write(encodeFrame({ type: 'LIVENESS', session: 0, ...liveness }));
     this.#peerHeartbeat = frame.heartbeat;
   }
 
   #greet(): void {
     const { timers } = this.#owner;
-    this.#write(encodeFrame({ type: 'VERSION', session: 0, magic: MAGIC, version: VERSION, lowest: VERSION, features: 0, heartbeat: Math.min(0xffff, Math.round(this.#owner.heartbeatInterval())), silence: Math.min(0xffff, timers.silence) }));
+    this.#write(encodeFrame({ type: 'VERSION', session: 0, magic: MAGIC, version: VERSION, lowest: VERSION, features: features.liveness, heartbeat: Math.min(0xffff, Math.round(this.#owner.heartbeatInterval())), silence: Math.min(0xffff, timers.silence) }));
+  }
+
+  #beat(): void {
+    const { environment: { clock }, timers: { silence } } = this.#owner;
+    if (this.#link && clock.now() - this.#link.lastSent >= this.#owner.heartbeatInterval() * 0.9) this.#heartbeat();
+    if (this.#vouching === undefined || !this.#link) return;
+    if (this.#silentFor(this.#link.lastHeard) >= silence / 2) this.#vouching.ask(); else this.#vouching.rest();
   }
 
   #heartbeat(): void {
@@ -216,7 +236,14 @@ export class DataLink implements LinkHandler {
   }
 
   /** How long nothing has been heard, our own loop's lag not counted (D-29). */
-  #quiet(): Milliseconds { return this.#link && this.#isUp ? this.#owner.monitor.activeSince(this.#link.lastHeard) : 0; }
+  #quiet(): Milliseconds {
+    if (!this.#link || !this.#isUp) return 0;
+    const { lastHeard } = this.#link;
+    const { at = -Infinity, bound = 0 } = this.#vouching ?? {};
+    return this.#silentFor(this.#silentFor(lastHeard) <= bound ? Math.max(lastHeard, at) : lastHeard);
+  }
+
+  #silentFor(since: Milliseconds): Milliseconds { return this.#owner.monitor.activeSince(since); }
 
   #giveUp(reason: 'CONNECT_TIMEOUT' | 'SILENCE'): void {
     const what = reason === 'SILENCE' ? `${this.peer} has been silent for ${Math.round(this.#quiet())} ms` : `${this.peer} did not answer in ${this.#owner.timers.connectTimeout} ms`;

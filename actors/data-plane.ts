@@ -163,6 +163,7 @@ export class DataPlane implements SharedPlane, DataLinkOwner {
 
   /** A business card, or a late frame of a half that has left (D-14). */
   stranger(link: DataLink, frame: Frame): void {
+    if (frame.type === 'LIVENESS') return link.vouchedBy(frame);
     if (frame.type === 'DATA' && frame.session === 0) link.control?.receive(frame);
   }
 

@@ -5,6 +5,7 @@ import { nodeClock, nodeDatagrams, nodeNetwork, nodeRandom, nodeTimeOfDay } from
 import { createTcpTransport } from '../transports/tcp.js';
 import type { DatagramNetwork } from '../transports/network.js';
 import type { Transport } from '../transports/transport.js';
+import { startProver, type Prover } from './liveness.js';
 
 /** The world an actor lives in. Tests give one of their own; everybody else has Node.js's. */
 export interface ActorEnvironment {
@@ -15,6 +16,8 @@ export interface ActorEnvironment {
   readonly logger: Logger;
   /** @throws UsageError INVALID_URL for a scheme nobody serves; FeatureUnavailableError for one that is planned. */
   transports(scheme: string): Transport;
+  /** Starts a thread that answers while the loop is blocked (`liveness: 'worker'`); without it there is none. */
+  readonly prover?: ((at: { readonly host: string; readonly port: number }) => Promise<Prover>) | undefined;
   /** UDP, for announcements; without it there are none. */
   readonly datagrams?: DatagramNetwork | undefined;
   /** The IP addresses of a host name, at least one; an IP address is its own. Rejects where there are none. */
@@ -28,7 +31,7 @@ export interface EnvironmentOptions {
 /** `node:net` and `node:dgram`, the monotonic clock and the system's randomness. */
 export function nodeEnvironment({ logger = silentLogger }: EnvironmentOptions = {}): ActorEnvironment {
   const transports = transportsBySchemes([createTcpTransport({ network: nodeNetwork, clock: nodeClock, logger })]);
-  return { clock: nodeClock, timeOfDay: nodeTimeOfDay, random: nodeRandom, logger, transports, datagrams: nodeDatagrams, lookUp };
+  return { clock: nodeClock, timeOfDay: nodeTimeOfDay, random: nodeRandom, logger, transports, datagrams: nodeDatagrams, lookUp, prover: startProver };
 }
 
 /** Finds a transport by the scheme of an address. */

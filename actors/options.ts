@@ -30,6 +30,7 @@ export const isStringList = where((value) => Array.isArray(value) && value.lengt
 export const isFunction = where((value) => typeof value === 'function', 'a function');
 export const isBoolean = where((value) => typeof value === 'boolean', 'true or false');
 export const isU32 = where((value) => Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 0xffff_ffff, 'a whole number from 0 to 0xffffffff');
+export const isPort = where((value) => Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 0xffff, 'a port, 0 to 65535');
 export const isDelay = where((value) => typeof value === 'number' && value > 0 && value <= 0x7fff_ffff, 'a number of milliseconds above 0');
 export const isCount = where((value) => value === Infinity || (Number.isSafeInteger(value) && (value as number) > 0), 'a whole number above 0');
 export const isFraction = where((value) => typeof value === 'number' && value >= 0 && value <= 1, 'a number from 0 to 1');

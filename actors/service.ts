@@ -1,9 +1,10 @@
 import { Epochs } from '../delivery/epochs.js';
 import type { Pacer } from '../delivery/pacer.js';
 import type { Logger, Milliseconds } from '../environment.js';
-import type { TransportError } from '../errors.js';
+import { FeatureUnavailableError, type TransportError } from '../errors.js';
 import type { Timers } from '../machines/timers.js';
 import type { LoopMonitor } from '../transports/loop-monitor.js';
+import { parseAddress } from '../transports/address.js';
 import type { Listener, TransportAddress } from '../transports/transport.js';
 import { poolHandleKey, type PoolElement } from '../wire/index.js';
 import { closeCodes, encodeFrame, mappingFraming, type CloseCode, type Frame } from '../wire/mapping.js';
@@ -13,6 +14,7 @@ import { ControlChannel } from './control-channel.js';
 import { DataLink, type DataLinkOwner } from './data-link.js';
 import { schemeOf, type ActorEnvironment } from './environment.js';
 import { checkCookieKeys, CookieSigner, type CookieOptions } from './cookie-signer.js';
+import { boundOf, checkLiveness, portOf, type Liveness, type Prover } from './liveness.js';
 import { anything, invalid, isBoolean, isCount, isDelay, isFunction } from './options.js';
 import { ServiceInstance, type ServiceSession } from './service-session.js';
 
@@ -26,6 +28,8 @@ export interface ServiceOptions extends CookieOptions {
   readonly concurrency?: number;
   /** False: replies go to the application as they come, not when their handler has settled (large downloads). Default true. */
   readonly outputCommit?: boolean;
+  /** A thread proves that the process lives while handlers block its loop (D-28): pool users bear that for `bound`. Default none: they bear 0.5 s. */
+  readonly liveness?: Liveness;
 }
 
 export interface ServiceSetup {
@@ -62,6 +66,7 @@ export class Service implements DataLinkOwner {
   readonly #links = new Set<DataLink>();
   readonly #unsubscribe: () => void;
   #listener: Listener | undefined;
+  #prover: Prover | undefined;
   #isDraining = false;
   #emptied: (() => void) | undefined;
 
@@ -97,7 +102,26 @@ export class Service implements DataLinkOwner {
       this.#plane.linkOpened();
       return dataLink.attach(link, true);
     }, { framing: mappingFraming, firstFrameTimeout: 5_000, frameTimeout: 10_000, maxQueued: MAX_QUEUED });
+    await this.#prove(address);
     return this.#listener.address;
+  }
+
+  async #prove(address: TransportAddress): Promise<void> {
+    const { liveness } = this.#setup.options;
+    if (liveness === undefined) return;
+    try {
+      if (!this.environment.prover) throw new FeatureUnavailableError('liveness', 'this environment');
+      this.#prover = await this.environment.prover({ host: parseAddress(address, [schemeOf(address)]).host, port: portOf(liveness) });
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  /** What pool users are told of the thread. */
+  get liveness(): DataLinkOwner['liveness'] {
+    const { liveness } = this.#setup.options;
+    return this.#prover && liveness !== undefined ? { port: this.#prover.port, bound: boundOf(liveness) } : undefined;
   }
 
   onSession(session: ServiceInstance): void | PromiseLike<void> { return this.#setup.onSession(session); }
@@ -125,6 +149,7 @@ export class Service implements DataLinkOwner {
     this.#unsubscribe();
     for (const session of [...this.#sessions]) session.half.close('GOING_AWAY', 'the pool element closes');
     for (const link of this.#links) link.close();
+    await this.#prover?.close();
     await this.#listener?.close();
   }
 
@@ -210,10 +235,11 @@ export class Service implements DataLinkOwner {
 const MAX_QUEUED = 64 * 1024 * 1024;
 
 /** What `register` takes for a service. */
-export const serviceChecks = { snapshot: isFunction, maxSessions: isCount, concurrency: isCount, outputCommit: isBoolean, cookieKeys: anything, cookieLifetime: isDelay, foreignCookies: isBoolean };
+export const serviceChecks = { snapshot: isFunction, maxSessions: isCount, concurrency: isCount, outputCommit: isBoolean, liveness: anything, cookieKeys: anything, cookieLifetime: isDelay, foreignCookies: isBoolean };
 
 /** @throws UsageError INVALID_OPTION where options contradict each other. */
-export function checkServiceOptions({ concurrency = 1, snapshot, cookieKeys }: ServiceOptions): void {
+export function checkServiceOptions({ concurrency = 1, snapshot, cookieKeys, liveness }: ServiceOptions): void {
+  checkLiveness(liveness);
   if (cookieKeys !== undefined) checkCookieKeys('register', cookieKeys);
   if (concurrency > 1 && snapshot) throw invalid('concurrency above 1 is for stateless services: they have no snapshot');
 }

@@ -12,6 +12,8 @@ const MAX_FRAME = 64 * 1024 + 64;
 /** 'RSRP': the first field of the first frame. */
 export const MAGIC = 0x52535250;
 export const VERSION = 1;
+/** Bits of `features` in VERSION: a frame of a feature is sent only where both ends have announced it. */
+export const features = { liveness: 0x01 } as const;
 /** Payload protocol id of ASAP (RFC 5352 §7): a DATA frame with it belongs to the control channel. RFC 5354 §3.5 has TCP carry no control, draft §5.1
  *  lets it, RFC 5355 §2.16 wants both told apart: both go on one connection (X-2). */
 export const ASAP_PPID = 11;
@@ -43,6 +45,7 @@ export const mapping = {
   CLOSE: { type: 0x0b, flags: {}, fields: { code: 4, id: 4 }, tail: 'text' },
   HEARTBEAT: { type: 0x0c, flags: {}, fields: { nonce: 4, interval: 4 } },
   HEARTBEAT_ACK: { type: 0x0d, flags: {}, fields: { nonce: 4 } },
+  LIVENESS: { type: 0x0e, flags: {}, fields: { port: 2, bound: 4 } },
 } as const satisfies Record<string, FrameShape>;
 
 export type FrameName = keyof typeof mapping;

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { initialize, type FailoverInfo, type ServiceAccessPoint, type Session } from '../../index.js';
+import { initialize, type FailoverInfo, type Liveness, type ServiceAccessPoint, type Session, type TransportError } from '../../index.js';
 import { killAll, listenIn, program, startRegistrar, startTerminal, type Program } from '../support/processes.js';
 
 const open: { close(): unknown }[] = [];
@@ -19,8 +19,8 @@ async function world(): Promise<{ readonly registrar: string; readonly told: rea
   return { registrar, overheard: listener.address, told: listener.messages, rsp };
 }
 
-async function startBlocking(registrar: string, identifier: number): Promise<Program> {
-  const element = program('test/support/blocking-element.mjs', registrar, 'pool', String(identifier));
+async function startBlocking(registrar: string, identifier: number, liveness?: Liveness): Promise<Program> {
+  const element = program('test/support/blocking-element.mjs', registrar, 'pool', String(identifier), ...(liveness === undefined ? [] : [JSON.stringify(liveness)]));
   await element.out(/^serves on/);
   return element;
 }
@@ -69,6 +69,34 @@ describe('silence of a PE (D-28, D-29; processes on sockets)', () => {
     await rsp.resolve('pool', { refresh: true }); // behind the report, on the same association
     expect(told.filter((message) => message === 'ASAP_ENDPOINT_UNREACHABLE')).toHaveLength(1);
   }, PATIENCE);
+
+  it.each([
+    { what: 'without liveness', moves: 1 }, { what: "liveness: 'worker'", liveness: 'worker' as const, moves: 0 }, { what: 'liveness with a bound of 1 s', liveness: { bound: 1_000 }, moves: 1 },
+  ])('a handler blocks its loop for 3 s, $what: $moves moves for each session', async ({ liveness, moves }) => {
+    const { registrar, rsp } = await world();
+    await startBlocking(registrar, 1, liveness);
+    const sessions = await sessionsOf(rsp, 2);
+    const moved: FailoverInfo[] = [];
+    for (const session of sessions) session.on('failover', (info) => { moved.push(info); });
+    await startBlocking(registrar, 2);
+    await rsp.resolve('pool', { refresh: true });
+    const server = moves === 0 ? 1 : 2;
+    expect(await Promise.all([reply(sessions[0]!, 'block 3000 at 1'), reply(sessions[1]!, 'meanwhile')])).toEqual([`${server} block 3000 at 1`, `${server} meanwhile`]);
+    expect(moved.map(({ cause }) => (cause as TransportError).code)).toEqual(Array(2 * moves).fill('SILENCE'));
+  }, PATIENCE);
+
+  it("liveness: 'worker': a process that is stopped, though its loop is blocked just then, is left all the same", async () => {
+    const { registrar, rsp } = await world();
+    const dying = await startBlocking(registrar, 1, 'worker');
+    const [session] = await sessionsOf(rsp, 1);
+    expect(await reply(session!, 'before')).toBe('1 before');
+    await startBlocking(registrar, 2);
+    await rsp.resolve('pool', { refresh: true });
+    const answer = reply(session!, 'block 60000 at 1');
+    await dying.out(/^blocks$/);
+    dying.kill('SIGSTOP');
+    expect(await answer).toBe('2 block 60000 at 1'); // long before the thread's word would have counted for nothing
+  }, 9_000);
 
   it('a pool user that is stopped and thaws accuses nobody, and goes on', async () => {
     const { overheard, told, rsp } = await world();

@@ -43,7 +43,7 @@ const calls: Readonly<Record<string, Call>> = {
     call: ({ rsp }, options) => rsp.register('pool', options, () => undefined),
     options: {
       listen: 'stringsNotEmpty', advertise: 'address', policy: 'policy', identifier: 'u32', life: 'delayOrForever', mapping: 'choice', address: 'string', ...wait,
-      snapshot: 'function', maxSessions: 'count', concurrency: 'count', outputCommit: 'boolean', cookieKeys: 'cookieKeys', cookieLifetime: 'delay', foreignCookies: 'boolean',
+      snapshot: 'function', maxSessions: 'count', concurrency: 'count', outputCommit: 'boolean', liveness: 'liveness', cookieKeys: 'cookieKeys', cookieLifetime: 'delay', foreignCookies: 'boolean',
     },
   },
   'register, Basic Mode': { call: ({ rsp }, options) => rsp.register('pool', { mapping: 'none', ...options }), options: { address: 'address' } },
@@ -124,7 +124,7 @@ const combinations: [string, object, string][] = [
   ['register', { life: quickTimers.t2Registration }, 'INVALID_OPTION'],
   ['register, Basic Mode', {}, 'INVALID_OPTION'],
   ['register, Basic Mode', { address: 'tcp://10.0.0.1:0' }, 'INVALID_URL'],
-  ...Object.entries({ listen: ['tcp://10.0.0.1:1'], advertise: 'tcp://10.0.0.1:1', snapshot, maxSessions: 1, concurrency: 1, outputCommit: true, cookieKeys: [], cookieLifetime: 1_000, foreignCookies: true })
+  ...Object.entries({ listen: ['tcp://10.0.0.1:1'], advertise: 'tcp://10.0.0.1:1', snapshot, maxSessions: 1, concurrency: 1, outputCommit: true, liveness: 'worker', cookieKeys: [], cookieLifetime: 1_000, foreignCookies: true })
     .map(([name, value]): [string, object, string] => ['register, Basic Mode', { address: 'tcp://10.0.0.1:1', [name]: value }, 'INVALID_OPTION']),
   ['connect window', { messages: 0 }, 'INVALID_OPTION'],
   ['connect window', { bytes: 0 }, 'INVALID_OPTION'],

@@ -20,6 +20,7 @@ export const wrong = {
   object: [...but('object'), { nonsense: 1 }],
   objectOrBoolean: [...but('object', 'yes'), { nonsense: 1 }],
   cookieKeys: [...but('list'), [7], [null], [{ id: 'a' }], [{ id: '', key: Buffer.alloc(16) }], [{ id: 'k'.repeat(256), key: Buffer.alloc(16) }], [{ id: 'a', key: Buffer.alloc(15) }], [{ id: 'a', key: 'x'.repeat(32) }], [{ id: 'a', key: Buffer.alloc(16) }, { id: 'a', key: Buffer.alloc(32) }]],
+  liveness: [...but('object'), 'thread', { nonsense: 1 }, { port: -1 }, { port: 65_536 }, { port: 'x' }, { bound: 0 }, { bound: Infinity }],
   policy: [...but(), 'round-robin', { policy: 'best' }, { policy: 'toString' }, { policy: 7 }, { policy: 'weighted-random' }, { policy: 'least-used', load: -1 }, { policy: 'least-used', load: '1' }],
   address: [...but(), '', 'localhost', 'tcp://', 'tcp://h', 'tcp://h:', 'tcp://h:65536', 'tcp://h:-1', 'tcp://h:1x', 'http://h:1', 'tcp://[::1', 'tcp://a b:1', 'tcp://:1', '://h:1'],
 } as const;
