@@ -10,6 +10,7 @@ import { Emitter, type Unsubscribe } from './emitter.js';
 import { nodeEnvironment, type ActorEnvironment } from './environment.js';
 import { Home, type AdoptionRule } from './home.js';
 import { checkAddress, checkElementHandle, checkHandle, checkOptions, invalid, isBoolean, isDelay, isLogger, isOneOf, isSignal, isString, isStringList, anything } from './options.js';
+import { patient } from './patient-clock.js';
 import { Pools } from './pool.js';
 import { checkRegister, register, type AsapOptions, type RegisterOptions, type SessionHandler } from './register.js';
 import { describe, Servers, type ServerInfo } from './servers.js';
@@ -62,6 +63,8 @@ export async function initialize(options: InitializeOptions): Promise<ServiceAcc
 /** PE and PU in one: registers pool elements, opens sessions with pools, resolves handles. */
 export class ServiceAccessPoint {
   readonly #environment: ActorEnvironment;
+  /** The same, for what waits for registrars. */
+  readonly #control: ActorEnvironment;
   readonly #timers: Timers;
   readonly #timeout: Milliseconds;
   readonly #asap: AsapOptions;
@@ -88,8 +91,9 @@ export class ServiceAccessPoint {
     this.#timers = resolveTimers(timers);
     this.#timeout = timeout;
     this.#asap = asap;
-    this.#pools = new Pools({ environment: this.#environment, timers: this.#timers, home: () => this.#home });
-    this.#home = new Home({ environment: this.#environment, registrars, timers: this.#timers, adopt, multicast }, this.#pools);
+    this.#control = { ...this.#environment, clock: patient(environment.clock) };
+    this.#pools = new Pools({ environment: this.#control, timers: this.#timers, home: () => this.#home });
+    this.#home = new Home({ environment: this.#control, registrars, timers: this.#timers, adopt, multicast }, this.#pools);
     this.#plane = new DataPlane({ environment: this.#environment, pools: this.#pools, timers: this.#timers });
     this.#servers = new Servers(this.#pools);
     this.#home.start();
@@ -116,7 +120,7 @@ export class ServiceAccessPoint {
     this.#registering.add(name);
     try {
       const element = await register({
-        environment: this.#environment, timers: this.#timers, home: this.#home, plane: this.#plane, asap: this.#asap, timeout: this.#timeout,
+        environment: this.#control, timers: this.#timers, home: this.#home, plane: this.#plane, asap: this.#asap, timeout: this.#timeout,
         begun: (element) => { this.#checkOpen(); this.#elements.add(element); },
         registered: (element) => { this.#plane.cards.registered(element); },
         left: (element) => {
@@ -208,7 +212,7 @@ export class ServiceAccessPoint {
       return;
     }
     const error = (): Error => new NoRegistrarError(`no registrar has resolved ${poolHandleText(key)} within ${timeout} ms`);
-    await bounded(this.#pools.refresh(key), { signal, timeout: { clock: this.#environment.clock, after: timeout, error } });
+    await bounded(this.#pools.refresh(key), { signal, timeout: { clock: this.#control.clock, after: timeout, error } });
   }
 
   #identifier(key: string, wanted: number | undefined): number {

@@ -160,11 +160,13 @@ export async function rawSocket(address: string): Promise<Socket> {
   return socket;
 }
 
-/** Stands between a registrar and those who talk to it, and notes the names of their messages. */
-export async function listenIn(registrar: string): Promise<{ readonly address: string; readonly messages: readonly string[]; close(): void }> {
+/** Stands between a registrar and those who talk to it, counts their connections and notes the names of their messages. */
+export async function listenIn(registrar: string): Promise<{ readonly address: string; readonly messages: readonly string[]; readonly connections: number; close(): void }> {
   const messages: string[] = [];
+  let connections = 0;
   const sockets = new Set<Socket>();
   const server = createServer((client) => {
+    connections += 1;
     const { host, port } = parseAddress(registrar, ['tcp']);
     const behind = connect({ host, port });
     const framer = new Framer(asapFraming);
@@ -181,6 +183,7 @@ export async function listenIn(registrar: string): Promise<{ readonly address: s
   return {
     address: `tcp://127.0.0.1:${(server.address() as AddressInfo).port}`,
     messages,
+    get connections() { return connections; },
     close: () => {
       server.close();
       for (const socket of sockets) socket.destroy();
