@@ -54,6 +54,9 @@ export class BusinessCards {
   add(channel: ControlChannel): void { this.#channels.add(channel); }
   remove(channel: ControlChannel): void { this.#channels.delete(channel); }
 
+  /** PE identifiers of this process in that pool. */
+  own(key: string): ReadonlySet<number> { return new Set(Array.from(this.#own).filter((element) => element.key === key).map(({ identifier }) => identifier)); }
+
   /** As pool user; undefined when this process is no pool element. */
   ofUser(): Uint8Array | undefined {
     const element = (this.#chosen !== undefined ? this.#elementIn(this.#chosen) : undefined) ?? this.#own.values().next().value;

@@ -2,6 +2,7 @@ import { Pacer } from '../delivery/pacer.js';
 import { deliveryModes } from '../delivery/modes.js';
 import type { Milliseconds } from '../environment.js';
 import { type TransportError, UsageError } from '../errors.js';
+import type { BusinessCard } from '../machines/control-channel.js';
 import type { Timers } from '../machines/timers.js';
 import { LoopMonitor } from '../transports/loop-monitor.js';
 import { formatAddress } from '../transports/address.js';
@@ -21,6 +22,8 @@ import type { SessionOptions } from './session-types.js';
 
 /** Heartbeats a process sends a second at most (D-28). */
 const MAX_HEARTBEATS = 2000;
+/** For the first element of a lost client's pool; as long as a failover. */
+const RENDEZVOUS_TIMEOUT: Milliseconds = 30_000;
 /** A link without sessions is closed after so long. */
 const LINK_IDLE = 5_000;
 
@@ -62,6 +65,15 @@ export class DataPlane implements SharedPlane, DataLinkOwner {
     this.#sessions.set(session, key);
     this.#watch(key);
     return session.open();
+  }
+
+  /** A session, not opened yet, with the pool of a client that was lost: under the id of its session (RFC 5352 §3.9). */
+  meet(id: Buffer, epoch: number, { key, order: [client, ...preferred] }: BusinessCard): UserSession {
+    const meeting = { id, epoch, client, own: this.cards.own(key), preferred };
+    const session = new UserSession(this, key, { deliveryMode: 'at-most-once', openTimeout: RENDEZVOUS_TIMEOUT }, meeting);
+    this.#sessions.set(session, key);
+    this.#watch(key);
+    return session;
   }
 
   /** Opens the data channels of a pool element. */

@@ -79,7 +79,7 @@ function checkBasic(options: RegisterOptions, onSession: unknown): void {
   if (onSession !== undefined) throw invalid("register: with mapping 'none' there are no sessions");
   if (options.address === undefined) throw invalid("register: mapping 'none' needs address");
   if (parseAddress(options.address, BASIC_SCHEMES).port === 0) throw new UsageError('INVALID_URL', 'register: address needs its port');
-  for (const name of ['listen', 'advertise', 'snapshot', 'maxSessions', 'concurrency', 'outputCommit', 'liveness', 'cookieKeys', 'cookieLifetime', 'foreignCookies'] as const) {
+  for (const name of ['listen', 'advertise', 'snapshot', 'maxSessions', 'concurrency', 'outputCommit', 'rendezvous', 'liveness', 'cookieKeys', 'cookieLifetime', 'foreignCookies'] as const) {
     if (options[name] !== undefined) throw invalid(`register: ${name} has no meaning with mapping 'none'`);
   }
 }
@@ -134,8 +134,8 @@ interface Place {
 async function placeOf(setup: RegisterSetup, key: string, options: RegisterOptions, onSession: SessionHandler | undefined, element: () => PoolElement['parameter'] | undefined): Promise<Place> {
   const { environment, plane } = setup;
   if (options.mapping === 'none' || onSession === undefined) return basicPlace(environment, options.address ?? '');
-  const { snapshot, maxSessions, concurrency, outputCommit, liveness, cookieKeys, cookieLifetime, foreignCookies, listen = ['tcp://0.0.0.0:0'] } = options;
-  const given = { snapshot, maxSessions, concurrency, outputCommit, liveness, cookieKeys, cookieLifetime, foreignCookies };
+  const { snapshot, maxSessions, concurrency, outputCommit, rendezvous, liveness, cookieKeys, cookieLifetime, foreignCookies, listen = ['tcp://0.0.0.0:0'] } = options;
+  const given = { snapshot, maxSessions, concurrency, outputCommit, rendezvous, liveness, cookieKeys, cookieLifetime, foreignCookies };
   const service = await plane.listen(listen[0] as string, {
     handle: poolHandleText(key), handleBytes: poolHandleFromKey(key), onSession, element,
     options: Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as ServiceOptions,

@@ -5,13 +5,15 @@ import type { Incoming } from '../delivery/incoming.js';
 import type { Port } from '../delivery/port.js';
 import { isThenable, ServiceHalf, type ServiceHalfOwner } from '../delivery/service-half.js';
 import type { Milliseconds } from '../environment.js';
-import { SessionError, type TransportError, UsageError, type RserpoolError } from '../errors.js';
+import { SessionError, type TransportError, type TransportErrorCode, UsageError, type RserpoolError } from '../errors.js';
+import type { BusinessCard } from '../machines/control-channel.js';
 import { NO_STATE, serviceMachine, type ServiceEvent, type ServiceOrder } from '../machines/service.js';
 import { decodeAsap, encodeAsap, poolHandleOf } from '../wire/index.js';
 import { ASAP_PPID, closeCodes, mapping, offsets, readU32, type CloseCode, type Frame } from '../wire/mapping.js';
 import type { PoolElementHandle } from './access-point-events.js';
 import { ppidOf, type DataLink, type LinkSession } from './data-link.js';
 import { Emitter, type Unsubscribe } from './emitter.js';
+import { Rendezvous, type RendezvousInfo } from './rendezvous.js';
 import type { Service } from './service.js';
 
 /** What a `'data'` listener at the service learns of a message, and how it answers it. */
@@ -23,13 +25,16 @@ export interface ServiceSessionEvents {
   data: (data: Buffer, info: ServiceMessageInfo) => void | PromiseLike<void>;
   /** COOKIE_INDICATION: the session comes from another pool element; handled to its end before any data. */
   cookie: (cookie: Buffer) => void | PromiseLike<void>;
-  /** This instance is over: the pool user closed, left, or died. */
-  closed: (reason: string) => void;
+  /** The client was lost, and its business card names its pool: what the service sends of its own accord goes to an element of that pool from now on, and so does what had not left.
+   *  Happens only where somebody listens. At-most-once; the client may live and have moved (D-1). Again when that element is lost too. RFC 5352 §3.9. */
+  rendezvous: (info: RendezvousInfo) => void;
+  /** This instance is over: the pool user closed, left, or died; or its rendezvous is, with an error where nobody could be met. */
+  closed: (reason: string, error?: RserpoolError) => void;
   error: (error: RserpoolError) => void;
 }
 
 /** A session at its pool element, as the service has it. */
-export type ServiceSession = Pick<ServiceInstance, 'id' | 'poolHandle' | 'epoch' | 'deliveryMode' | 'peer' | 'from' | 'signal' | 'actor' | 'on' | 'send' | 'setCookie' | 'close'>;
+export type ServiceSession = Pick<ServiceInstance, 'id' | 'poolHandle' | 'epoch' | 'deliveryMode' | 'peer' | 'from' | 'rendezvous' | 'signal' | 'actor' | 'on' | 'send' | 'setCookie' | 'close'>;
 
 /** Whose message is being handled, in its asynchronous context (D-9). */
 const handling = new AsyncLocalStorage<Incoming>();
@@ -40,6 +45,8 @@ export class ServiceInstance implements LinkSession, Port, ServiceHalfOwner {
   readonly id: string;
   readonly epoch: number;
   readonly deliveryMode: DeliveryMode;
+  /** A service that has lost another element of this pool as its client sends here what was for that one; `from` is the service. */
+  readonly rendezvous: boolean;
   readonly half: ServiceHalf;
   touched?: boolean;
   readonly #service: Service;
@@ -47,6 +54,9 @@ export class ServiceInstance implements LinkSession, Port, ServiceHalfOwner {
   readonly #number: number;
   readonly #events: Emitter<ServiceSessionEvents>;
   readonly #predecessor: ServiceInstance | undefined;
+  /** Of the service's own messages, since its client was lost. */
+  #meeting: Rendezvous | undefined;
+  #isOver = false;
   #abort: AbortController | undefined;
   /** A listener has returned a promise (or is declared async): handlers run in their own asynchronous context. */
   #isAsync = false;
@@ -75,6 +85,7 @@ export class ServiceInstance implements LinkSession, Port, ServiceHalfOwner {
     this.id = open.sessionId.toString('hex');
     this.epoch = open.epoch;
     this.deliveryMode = deliveryModes[open.mode] ?? 'at-least-once';
+    this.rendezvous = open.rendezvous === true;
     this.#events = new Emitter(service.logger);
     this.half = new ServiceHalf(this, {
       sessionId: this.id, epoch: open.epoch, mode: this.deliveryMode, session: open.session, credit: open.credit,
@@ -98,15 +109,11 @@ export class ServiceInstance implements LinkSession, Port, ServiceHalfOwner {
   /** Address of the pool user's end of the link. */
   get peer(): string { return this.#link.peer; }
   /** The pool user as a pool element, where its business card says that it is one (RFC 5352 §3.9, X-11): its own claim, unproved. */
-  get from(): PoolElementHandle | undefined {
-    const card = this.#link.control?.card;
-    const identifier = card?.order[0];
-    return card && identifier !== undefined ? { handle: poolHandleOf(card.key), identifier } : undefined;
-  }
+  get from(): PoolElementHandle | undefined { return this.#meeting ? this.#meeting.at : clientOf(this.#link.control?.card); }
   /** Aborted when this instance of the session ends: work for it is in vain. */
   get signal(): AbortSignal {
     this.#abort ??= new AbortController();
-    if (this.half.isEnded) this.#abort.abort();
+    if (this.#isOver) this.#abort.abort();
     return this.#abort.signal;
   }
 
@@ -120,7 +127,8 @@ export class ServiceInstance implements LinkSession, Port, ServiceHalfOwner {
   send(data: Uint8Array | string, options: { ppid?: number } = {}): Promise<void> {
     checkData(data);
     const incoming = this.#handled();
-    return incoming ? incoming.reply(data, options) : this.half.sendUnprompted(data, options.ppid ?? 0);
+    if (incoming) return incoming.reply(data, options);
+    return this.#meeting ? this.#meeting.send(data, options.ppid ?? 0) : this.half.sendUnprompted(data, options.ppid ?? 0);
   }
 
   /** SET_COOKIE: the state of the session after the handler in progress, or after the last one (D-7). At most 65 000 bytes.
@@ -131,7 +139,9 @@ export class ServiceInstance implements LinkSession, Port, ServiceHalfOwner {
   }
 
   /** Ends the session for the pool user too. */
-  close(): void { this.half.close('NORMAL', 'closed by the service'); }
+  close(): void {
+    if (this.#meeting) this.#meeting.close(); else this.half.close('NORMAL', 'closed by the service');
+  }
 
   // ---- for the service
 
@@ -141,6 +151,18 @@ export class ServiceInstance implements LinkSession, Port, ServiceHalfOwner {
     if (this.half.isUncovered) this.half.takeSnapshot();
     const { signer } = this.#service;
     if (signer.hasKeys && this.#cookieIssued !== undefined && signer.now() - this.#cookieIssued >= signer.lifetime / 2) this.half.repeatCookie();
+  }
+
+  /** The pool element closes. */
+  shutDown(): void {
+    this.half.close('GOING_AWAY', 'the pool element closes');
+    this.#meeting?.destroy();
+  }
+
+  /** Its client lives: it has opened the session anew; or another service has met the element. */
+  supersede(): void {
+    if (this.rendezvous) this.half.close('STALE_EPOCH', 'another service has lost the same client later'); else this.half.end('NORMAL', 'the session was opened anew');
+    this.#meeting?.destroy();
   }
 
   /** The keys have changed: the next repetition is due. */
@@ -163,7 +185,22 @@ export class ServiceInstance implements LinkSession, Port, ServiceHalfOwner {
   own(): void { this.half.own(); }
   commit(): void { this.#commitDue = false; this.half.commit(); }
   pump(): void { this.half.output.pump(); this.half.pump(); }
-  linkLost(reason: TransportError): void { this.half.end('NORMAL', reason.message, reason); }
+  linkLost(reason: TransportError): void {
+    const card = this.#mayMeet(reason) ? this.#link.control?.card : undefined;
+    if (!card) return this.half.end('NORMAL', reason.message, reason);
+    const session = this.#service.meet(this.#sessionId, this.epoch, card);
+    this.#meeting = new Rendezvous(session, poolHandleOf(card.key), clientOf(card), this.half.output.undelivered(), {
+      met: (info) => { this.#events.emit('rendezvous', info); },
+      heard: (data, info) => callAll(this.#events.listeners('data'), data, info),
+      complain: (error) => { this.#report(error); },
+      over: (why, error) => {
+        if (error) this.#report(error);
+        this.#finish(why, error);
+      },
+    });
+    this.#advance({ type: 'client.lost' });
+    this.half.end('NORMAL', reason.message, reason);
+  }
   linkDown(): void { /* it has ended */ }
 
   // ---- Port
@@ -187,8 +224,8 @@ export class ServiceInstance implements LinkSession, Port, ServiceHalfOwner {
 
   handle(incoming: Incoming): void | PromiseLike<void> {
     const listeners = this.#events.listeners('data');
-    if (this.#isAsync) return handling.run(incoming, callAll, listeners, incoming);
-    const result = callAll(listeners, incoming);
+    if (this.#isAsync) return handling.run(incoming, callAll, listeners, incoming.payload, incoming);
+    const result = callAll(listeners, incoming.payload, incoming);
     if (!isThenable(result)) return undefined;
     this.#isAsync = true;
     this.#surprise = incoming;
@@ -208,14 +245,25 @@ export class ServiceInstance implements LinkSession, Port, ServiceHalfOwner {
 
   ended(code: CloseCode, reason: string, cause?: unknown): void {
     this.#link.sessions.delete(this.#number);
-    this.#abort?.abort();
-    this.#service.left(this);
+    if (this.#meeting) return; // it goes on there
     if (code !== 'NORMAL' && code !== 'GOING_AWAY') this.#complain(code, reason, cause);
-    this.#events.emit('closed', reason);
-    this.#advance({ type: 'session.ended' });
+    this.#finish(reason, undefined);
   }
 
   // ---- below
+
+  #finish(reason: string, error: RserpoolError | undefined): void {
+    this.#isOver = true;
+    this.#abort?.abort();
+    this.#service.left(this);
+    if (error) this.#events.emit('closed', reason, error); else this.#events.emit('closed', reason);
+    this.#advance({ type: 'session.ended' });
+  }
+
+  /** Somebody listens, and it is the client that was lost: neither left, nor thrown out, nor given up by us while we did not run. */
+  #mayMeet({ code }: TransportError): boolean {
+    return LOST.includes(code) && this.half.isServing && !this.rendezvous && this.#events.listeners('rendezvous').length > 0 && !this.#service.hasSlept();
+  }
 
   #createActor(): Actor<typeof serviceMachine> {
     const { timers, environment } = this.#service;
@@ -246,13 +294,13 @@ export class ServiceInstance implements LinkSession, Port, ServiceHalfOwner {
       case 'order.introduce': return this.#awaitsEcho ? undefined : this.#settledBy(this.#introduce());
       case 'order.restore': return this.#settledBy(this.#restoreCookie());
       case 'order.serve': return this.half.serve();
-      case 'order.drain': return void this.half.drain();
+      case 'order.drain': return this.#meeting ? this.#meeting.close() : void this.half.drain();
       case 'order.refuse': return this.half.close(order.code, order.reason, this.#refusal);
     }
   }
 
   async #endPredecessor(): Promise<void> {
-    this.#predecessor?.half.end('NORMAL', 'the session was opened anew');
+    this.#predecessor?.supersede();
     await this.#predecessor?.half.settled();
     this.#advance({ type: 'predecessor.settled' });
   }
@@ -328,19 +376,31 @@ export class ServiceInstance implements LinkSession, Port, ServiceHalfOwner {
 
   #complain(code: CloseCode, reason: string, cause: unknown): void {
     const error = new SessionError(code === 'OUTPUT_LIMIT' ? 'OUTPUT_LIMIT' : code === 'COOKIE_REFUSED' ? 'COOKIE_REFUSED' : code === 'HANDLER_FAILED' ? 'HANDLER_FAILED' : 'SESSION_FAILED', reason, { cause });
-    if (!this.#events.emit('error', error)) this.#service.logger.error({ err: error, session: this.id }, 'a session has ended');
+    this.#report(error);
+  }
+
+  #report(error: RserpoolError): void {
+    if (!this.#events.emit('error', error)) this.#service.logger.error({ err: error, session: this.id }, error.message);
   }
 }
 
 /** @returns a promise where a listener gave one; all listeners are called, the first failure counts. */
-function callAll(listeners: readonly ServiceSessionEvents['data'][], incoming: Incoming): void | PromiseLike<void> {
-  if (listeners.length === 1) return listeners[0]!(incoming.payload, incoming);
-  const results = listeners.map((listener) => listener(incoming.payload, incoming)).filter((result) => result !== undefined);
+function callAll(listeners: readonly ServiceSessionEvents['data'][], data: Buffer, info: ServiceMessageInfo): void | PromiseLike<void> {
+  if (listeners.length === 1) return listeners[0]!(data, info);
+  const results = listeners.map((listener) => listener(data, info)).filter((result) => result !== undefined);
   return results.length === 0 ? undefined : Promise.all(results).then(() => undefined);
 }
 
 function checkData(data: unknown): void {
   if (typeof data !== 'string' && !(data instanceof Uint8Array)) throw new UsageError('INVALID_DATA', `data is a string or Uint8Array, not ${typeof data}`);
+}
+
+/** Who is lost: its process has ended, its host or the way to it. A peer that misbehaves, or does not read, has been thrown out. */
+const LOST: readonly TransportErrorCode[] = ['LINK_LOST', 'LINK_CLOSED', 'SILENCE'];
+
+function clientOf(card: BusinessCard | undefined): PoolElementHandle | undefined {
+  const identifier = card?.order[0];
+  return card && identifier !== undefined ? { handle: poolHandleOf(card.key), identifier } : undefined;
 }
 
 export const codeName = (code: number): CloseCode => (Object.entries(closeCodes).find(([, value]) => value === code)?.[0] ?? 'PROTOCOL_ERROR') as CloseCode;

@@ -2,6 +2,7 @@ import { Epochs } from '../delivery/epochs.js';
 import type { Pacer } from '../delivery/pacer.js';
 import type { Logger, Milliseconds } from '../environment.js';
 import { FeatureUnavailableError, type TransportError } from '../errors.js';
+import type { BusinessCard } from '../machines/control-channel.js';
 import type { Timers } from '../machines/timers.js';
 import type { LoopMonitor } from '../transports/loop-monitor.js';
 import { parseAddress } from '../transports/address.js';
@@ -17,6 +18,7 @@ import { checkCookieKeys, CookieSigner, type CookieOptions } from './cookie-sign
 import { boundOf, checkLiveness, portOf, type Liveness, type Prover } from './liveness.js';
 import { anything, invalid, isBoolean, isCount, isDelay, isFunction } from './options.js';
 import { ServiceInstance, type ServiceSession } from './service-session.js';
+import type { UserSession } from './session.js';
 
 /** How a service wants to be handed its sessions. */
 export interface ServiceOptions extends CookieOptions {
@@ -30,6 +32,8 @@ export interface ServiceOptions extends CookieOptions {
   readonly outputCommit?: boolean;
   /** A thread proves that the process lives while handlers block its loop (D-28): pool users bear that for `bound`. Default none: they bear 0.5 s. */
   readonly liveness?: Liveness;
+  /** Takes the place of others of this pool at the services whose clients they were (RFC 5352 §3.9): `onSession` is given sessions whose `rendezvous` is true. Default false. */
+  readonly rendezvous?: boolean;
 }
 
 export interface ServiceSetup {
@@ -49,6 +53,7 @@ export interface SharedPlane {
   readonly monitor: LoopMonitor;
   readonly pacer: Pacer<{ pump(): void }>;
   readonly cards: BusinessCards;
+  meet(id: Buffer, epoch: number, card: BusinessCard): UserSession;
   heartbeatInterval(): Milliseconds;
   linkOpened(): void;
   linkClosed(): void;
@@ -56,7 +61,7 @@ export interface SharedPlane {
 
 /** A pool element's data channels: accepts links and sessions, one instance per registration. */
 export class Service implements DataLinkOwner {
-  readonly options: Required<Pick<ServiceOptions, 'concurrency' | 'outputCommit' | 'maxSessions'>> & Pick<ServiceOptions, 'snapshot'>;
+  readonly options: Required<Pick<ServiceOptions, 'concurrency' | 'outputCommit' | 'maxSessions' | 'rendezvous'>> & Pick<ServiceOptions, 'snapshot'>;
   /** Of its state cookies. */
   readonly signer: CookieSigner;
   readonly #plane: SharedPlane;
@@ -73,8 +78,8 @@ export class Service implements DataLinkOwner {
   constructor(plane: SharedPlane, setup: ServiceSetup) {
     this.#plane = plane;
     this.#setup = setup;
-    const { concurrency = 1, outputCommit = true, maxSessions = Infinity, snapshot } = setup.options;
-    this.options = { concurrency, outputCommit, maxSessions, ...(snapshot && { snapshot }) };
+    const { concurrency = 1, outputCommit = true, maxSessions = Infinity, rendezvous = false, snapshot } = setup.options;
+    this.options = { concurrency, outputCommit, maxSessions, rendezvous, ...(snapshot && { snapshot }) };
     const { environment, timers } = plane;
     const { cookieKeys, foreignCookies, cookieLifetime = timers.cookieLife } = setup.options;
     this.signer = new CookieSigner({
@@ -147,7 +152,7 @@ export class Service implements DataLinkOwner {
   async close(): Promise<void> {
     this.#isDraining = true;
     this.#unsubscribe();
-    for (const session of [...this.#sessions]) session.half.close('GOING_AWAY', 'the pool element closes');
+    for (const session of [...this.#sessions]) session.shutDown();
     for (const link of this.#links) link.close();
     await this.#prover?.close();
     await this.#listener?.close();
@@ -160,7 +165,7 @@ export class Service implements DataLinkOwner {
     if (frame.type !== 'OPEN') return; // a late frame of a session that has left (D-14)
     const refusal = this.#refusal(frame);
     if (refusal) return this.#refuse(link, frame, ...refusal);
-    const id = frame.sessionId.toString('hex');
+    const id = epochKey(frame.sessionId.toString('hex'), frame.rendezvous === true);
     const predecessor = this.#epochs.predecessor(id, frame.epoch);
     if (predecessor === 'stale') return this.#refuse(link, frame, 'STALE_EPOCH', 'a later epoch of this session is here');
     const session = new ServiceInstance(this, link, frame, predecessor);
@@ -182,8 +187,16 @@ export class Service implements DataLinkOwner {
 
   // ---- for the sessions
 
+  meet(id: Buffer, epoch: number, card: BusinessCard): UserSession { return this.#plane.meet(id, epoch, card); }
+
+  /** This process itself did not run just now: whose link was lost may have left it, and live (D-29). */
+  hasSlept(): boolean {
+    const { silence } = this.timers;
+    return this.monitor.activeSince(this.environment.clock.now() - silence) <= silence / 2;
+  }
+
   left(session: ServiceInstance): void {
-    void session.half.settled().then(() => { this.#epochs.leave(session.id, session); }); // its running handler is awaited by the next epoch (D-14)
+    void session.half.settled().then(() => { this.#epochs.leave(epochKey(session.id, session.rendezvous), session); }); // its running handler is awaited by the next epoch (D-14)
     this.#sessions.delete(session);
     if (this.#sessions.size === 0) this.#emptied?.();
   }
@@ -201,6 +214,7 @@ export class Service implements DataLinkOwner {
     if (!frame.tail.equals(this.#setup.handleBytes)) return ['NO_SUCH_POOL', `this pool element serves ${this.poolHandle}`];
     if (this.#isDraining) return ['GOING_AWAY', 'the pool element drains'];
     if (this.#sessions.size >= this.options.maxSessions) return ['BUSY', `${this.options.maxSessions} sessions are here`];
+    if (frame.rendezvous === true && !this.options.rendezvous) return ['NO_RENDEZVOUS', 'this pool element takes nobody\'s place'];
     if (frame.mode > 2) return ['PROTOCOL_ERROR', `delivery mode ${frame.mode} is unknown`];
     return undefined;
   }
@@ -231,11 +245,14 @@ export class Service implements DataLinkOwner {
   }
 }
 
+/** A session that is a rendezvous has nothing to do with the one whose id it bears. */
+const epochKey = (id: string, isRendezvous: boolean): string => (isRendezvous ? `${id} rendezvous` : id);
+
 /** A pool user that asks and never reads is let go when so much waits for it. */
 const MAX_QUEUED = 64 * 1024 * 1024;
 
 /** What `register` takes for a service. */
-export const serviceChecks = { snapshot: isFunction, maxSessions: isCount, concurrency: isCount, outputCommit: isBoolean, liveness: anything, cookieKeys: anything, cookieLifetime: isDelay, foreignCookies: isBoolean };
+export const serviceChecks = { snapshot: isFunction, maxSessions: isCount, concurrency: isCount, outputCommit: isBoolean, rendezvous: isBoolean, liveness: anything, cookieKeys: anything, cookieLifetime: isDelay, foreignCookies: isBoolean };
 
 /** @throws UsageError INVALID_OPTION where options contradict each other. */
 export function checkServiceOptions({ concurrency = 1, snapshot, cookieKeys, liveness }: ServiceOptions): void {

@@ -24,6 +24,19 @@ export interface FailoverInfo {
   readonly cause: unknown;
 }
 
+/** A rendezvous: a service looks for somebody of the pool of its client, which it has lost (RFC 5352 §3.9). */
+export interface Meeting {
+  /** Of the session that the client had. */
+  readonly id: Buffer;
+  readonly epoch: number;
+  /** PE identifiers: of the client, which is tried when nobody else is left; */
+  readonly client: number | undefined;
+  /** of this process, never; */
+  readonly own: ReadonlySet<number>;
+  /** of the client's card, before all others. */
+  readonly preferred: readonly number[];
+}
+
 export interface MoverOwner extends LinkSession, Port {
   readonly half: UserHalf;
   readonly hasCallback: boolean;
@@ -54,6 +67,7 @@ export class SessionMover {
   readonly #avoid = new Set<number>();
   /** Who the pool element that was left wants to be followed by (RFC 5352 §3.9 BC2). */
   #preferred: readonly number[] | undefined;
+  readonly #meeting: Meeting | undefined;
   #number = 0;
   #previous: PoolElement | undefined;
   #failedAt: Milliseconds | undefined;
@@ -66,10 +80,12 @@ export class SessionMover {
   #ahead: 'connecting' | 'opened' | 'resent' | undefined;
   #isFollowing = false;
 
-  constructor(plane: DataPlane, key: string, owner: MoverOwner, timers: SessionTimers) {
+  constructor(plane: DataPlane, key: string, owner: MoverOwner, timers: SessionTimers, meeting?: Meeting) {
     this.#plane = plane;
     this.#key = key;
     this.#owner = owner;
+    this.#meeting = meeting;
+    this.#preferred = meeting?.preferred;
     const { clock, random } = plane.environment;
     this.actor = createActor(sessionMachine, { clock, input: { timers, hasCallback: owner.hasCallback, fraction: () => random.fraction(), now: () => clock.now() } });
     this.actor.subscribe({ error: (error) => { owner.failed(error); } });
@@ -218,8 +234,8 @@ export class SessionMover {
   /** Elements that do not speak the TCP mapping (Basic Mode: no capabilities) are not for sessions. */
   #pick(): boolean {
     for (let tries = 0; tries < MAX_PICKS; tries++) {
-      const element = this.#plane.pools.pick(this.#key, this.#avoid, this.#preferred);
-      if (!element || this.#avoid.has(element.identifier)) return false;
+      const element = this.#plane.pools.pick(this.#key, this.#shunned(), this.#preferred);
+      if (!element || this.#avoid.has(element.identifier) || this.#meeting?.own.has(element.identifier) === true) return false;
       if (element.userTransport.transport === 'tcp' && element.capabilities !== undefined) {
         this.element = element;
         this.#plane.pools.place(this.#key, element.identifier);
@@ -228,6 +244,10 @@ export class SessionMover {
       this.#avoid.add(element.identifier);
     }
     return false;
+  }
+
+  #shunned(): ReadonlySet<number> {
+    return this.#meeting === undefined ? this.#avoid : new Set([...this.#avoid, ...this.#meeting.own, ...(this.#meeting.client === undefined ? [] : [this.#meeting.client])]);
   }
 
   #connect(): void {

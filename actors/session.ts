@@ -18,7 +18,7 @@ import { codeName } from './service-session.js';
 import { SessionIteration, type Received } from './session-iteration.js';
 import { finalError, hex, refusal } from './session-failures.js';
 import { checkSend, type RequestOptions, type SendOptions } from './session-messages.js';
-import { SessionMover, type FailoverInfo, type MoverOwner } from './session-mover.js';
+import { SessionMover, type FailoverInfo, type Meeting, type MoverOwner } from './session-mover.js';
 import { SessionRequests, type Reply } from './session-requests.js';
 import { COOKIE_OVERDUE, SessionSender, type SenderOwner } from './session-sender.js';
 import type { SessionEvents, SessionOptions } from './session-types.js';
@@ -52,20 +52,20 @@ export class UserSession implements MoverOwner, SenderOwner, Port, UserHalfOwner
   #requests: SessionRequests | undefined;
   #failure: RserpoolError | undefined;
 
-  constructor(plane: DataPlane, key: string, options: SessionOptions) {
+  constructor(plane: DataPlane, key: string, options: SessionOptions, meeting?: Meeting) {
     const { environment, timers } = plane;
-    const id = Buffer.from(environment.random.bytes(16));
+    const id = meeting?.id ?? Buffer.from(environment.random.bytes(16));
     this.#plane = plane;
     this.#key = key;
     this.#options = options;
     this.id = id.toString('hex');
     this.#events = new Emitter(environment.logger);
-    this.half = new UserHalf(id, options.deliveryMode ?? 'effectively-once', { messages: options.window?.messages ?? 1024, bytes: options.window?.bytes ?? 1024 * 1024 }, this);
+    this.half = new UserHalf(id, options.deliveryMode ?? 'effectively-once', { messages: options.window?.messages ?? 1024, bytes: options.window?.bytes ?? 1024 * 1024 }, this, meeting?.epoch);
     this.#sender = new SessionSender(this.half, environment.clock, this);
     this.#mover = new SessionMover(plane, key, this, {
       open: options.openTimeout ?? timers.registrarWait, failover: options.failoverTimeout ?? 30_000,
       accept: 2 * timers.cookieHandlerTimeout + 1_000, callback: timers.callbackTimeout, cookieOverdue: COOKIE_OVERDUE,
-    });
+    }, meeting);
   }
 
   /** Resolves with the session once its first pool element has accepted it. */

@@ -1,10 +1,13 @@
 import { SendCredit } from './credit.js';
 import type { Port } from './port.js';
 
+/** A service's own message: it may go elsewhere when its client is lost. */
+export interface OwnMessage { readonly payload: Buffer; readonly ppid: number }
+
 /** What a pool element's half sends, in one order: written at once while the link has room and the peer has given credit, else queued. */
 export class OutputQueue {
   readonly credit = new SendCredit();
-  #waiting: { readonly size: number; readonly write: () => void; readonly written: () => void }[] = [];
+  #waiting: { readonly size: number; readonly write: () => void; readonly written: () => void; readonly message: OwnMessage | undefined }[] = [];
 
   #bytes = 0;
 
@@ -19,14 +22,14 @@ export class OutputQueue {
   get isClear(): boolean { return this.#waiting.length === 0 && !this.port.congested; }
 
   /** Frames without payload (`size` 0) take no credit but keep their place. */
-  put(size: number, write: () => void): Promise<void> | undefined {
+  put(size: number, write: () => void, message?: OwnMessage): Promise<void> | undefined {
     if (this.isClear && this.credit.covers(size)) {
       this.credit.take(size);
       write();
       return undefined;
     }
     this.#bytes += size;
-    return new Promise((written) => { this.#waiting.push({ size, write, written }); });
+    return new Promise((written) => { this.#waiting.push({ size, write, written, message }); });
   }
 
   /** After a grant, or when the link has drained. */
@@ -42,6 +45,9 @@ export class OutputQueue {
     }
     if (sent > 0) this.#waiting.splice(0, sent);
   }
+
+  /** The service's own messages that wait. */
+  undelivered(): OwnMessage[] { return this.#waiting.flatMap(({ message }) => message ?? []); }
 
   clear(): void {
     for (const item of this.#waiting) item.written();

@@ -98,6 +98,7 @@ export class ServiceHalf {
 
   get from(): Incoming['from'] { return this.owner.from; }
   get isEnded(): boolean { return this.#state === 'ended'; }
+  get isServing(): boolean { return this.#state === 'serving'; }
   /** There is something that a snapshot taken now would cover. */
   get isUncovered(): boolean { return this.#sinceCookie > 0 || this.#unpromptedSinceCookie; }
 
@@ -271,7 +272,7 @@ export class ServiceHalf {
     this.#outputs++;
     if (committed) { this.#unpromptedSinceCookie = true; this.#unpromptedBytes += payload.length; this.port.flushSoon(); }
     const copy = copyOf(payload);
-    return this.output.put(copy.length, () => { writeData(this.port, this.#session, committed ? 0 : DATA.uncommitted, ppid, 0, copy); }) ?? resolved;
+    return this.output.put(copy.length, () => { writeData(this.port, this.#session, committed ? 0 : DATA.uncommitted, ppid, 0, copy); }, { payload: copy, ppid }) ?? resolved;
   }
 
   acknowledge(incoming: Incoming): void {

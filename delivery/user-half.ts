@@ -61,12 +61,16 @@ export class UserHalf {
   /** A cookie that names an output which has not come (it cannot happen on an ordered link). */
   #early: { outputs: number; accept: () => void } | undefined;
 
+  readonly #isRendezvous: boolean;
   #mode: DeliveryMode;
   /** `id`, hexadecimal. */
   readonly sessionId: string;
 
-  constructor(readonly id: Buffer, mode: DeliveryMode, limits: WindowLimits, readonly owner: UserHalfOwner) {
+  /** `rendezvousAfter`: this is a service's rendezvous, and the epoch in which it lost its client. */
+  constructor(readonly id: Buffer, mode: DeliveryMode, limits: WindowLimits, readonly owner: UserHalfOwner, rendezvousAfter?: number) {
     this.#mode = mode;
+    this.#isRendezvous = rendezvousAfter !== undefined;
+    if (rendezvousAfter !== undefined) this.epoch = (rendezvousAfter * 0x1_0000) >>> 0; // of several servers that lost it the last one counts
     this.window = new Window(limits);
     this.sessionId = id.toString('hex');
   }
@@ -91,7 +95,7 @@ export class UserHalf {
     this.#outputs = this.#unprompted = this.#recoveryId = this.#recoveryDone = 0;
     this.#receiveCredit.reset();
     writeFrame(port, encodeFrame({
-      type: 'OPEN', session, echo: this.cookie !== undefined, epoch: this.epoch, credit: this.#receiveCredit.total,
+      type: 'OPEN', session, echo: this.cookie !== undefined, rendezvous: this.#isRendezvous, epoch: this.epoch, credit: this.#receiveCredit.total,
       mode: deliveryModes.indexOf(this.mode), windowMessages: this.window.limits.messages, windowBytes: this.window.limits.bytes, sessionId: this.id, tail: Buffer.from(poolHandle),
     }));
   }

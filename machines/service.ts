@@ -56,7 +56,9 @@ export const serviceMachine = setup({
         'cookie.refused': { target: 'closed', actions: { type: 'refuse', params: ({ event }) => ({ code: 'COOKIE_REFUSED' as const, reason: event.reason }) } },
       },
     },
-    serving: { entry: 'serve', on: { drain: 'draining' } },
+    serving: { entry: 'serve', on: { drain: 'draining', 'client.lost': 'rendezvous' } },
+    // The service's own messages go to the client's pool, by a session of their own (machines/session.ts). RFC 5352 §3.9.
+    rendezvous: { on: { drain: { actions: 'drain' } } },
     draining: { entry: 'drain', on: { drain: {} } },
     closed: { type: 'final' },
   },
@@ -77,7 +79,7 @@ export interface ServiceContext {
 }
 export type ServiceEvent =
   | { type: 'predecessor.settled' }
-  | { type: 'session.ready'; echo: boolean; stateful: boolean } | { type: 'session.failed' } | { type: 'session.ended' }
+  | { type: 'session.ready'; echo: boolean; stateful: boolean } | { type: 'session.failed' } | { type: 'session.ended' } | { type: 'client.lost' }
   | { type: 'cookie.restored' } | { type: 'cookie.refused'; reason: string }
   | { type: 'drain' };
 export type ServiceOrder =

@@ -30,7 +30,7 @@ interface FrameShape {
 
 export const mapping = {
   VERSION: { type: 0x01, flags: {}, fields: { magic: 4, version: 2, lowest: 2, features: 4, heartbeat: 2, silence: 2 } },
-  OPEN: { type: 0x02, flags: { echo: 0x01 }, fields: { epoch: 4, credit: 4, mode: 4, windowMessages: 4, windowBytes: 4, sessionId: 16 }, tail: 'bytes' },
+  OPEN: { type: 0x02, flags: { echo: 0x01, rendezvous: 0x02 }, fields: { epoch: 4, credit: 4, mode: 4, windowMessages: 4, windowBytes: 4, sessionId: 16 }, tail: 'bytes' },
   ACCEPT: { type: 0x03, flags: { stateful: 0x01, streaming: 0x02 }, fields: { credit: 4 } },
   REFUSE: { type: 0x04, flags: {}, fields: { code: 4 }, tail: 'text' },
   DATA: {
@@ -61,7 +61,7 @@ export type Frame<N extends FrameName = FrameName> = N extends FrameName
 /** Why a session was refused or closed, by the number on the wire. */
 export const closeCodes = {
   NORMAL: 0, BUSY: 1, STALE_EPOCH: 2, NO_SUCH_POOL: 3, HANDLER_FAILED: 4, COOKIE_REFUSED: 5, OUTPUT_LIMIT: 6, PROTOCOL_ERROR: 7,
-  GOING_AWAY: 8, OLD_HALF_RUNNING: 9,
+  GOING_AWAY: 8, OLD_HALF_RUNNING: 9, NO_RENDEZVOUS: 10,
 } as const;
 export type CloseCode = keyof typeof closeCodes;
 

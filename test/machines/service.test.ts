@@ -68,6 +68,16 @@ describe('a session at its pool element (RFC 5352 §3.8, draft §4.5.1)', () => 
     expect(pe.status).toBe('done');
   });
 
+  it('RFC 5352 §3.9: goes on as a rendezvous when its client is lost, drains there too', () => {
+    const pe = service();
+    pe.send({ type: 'session.ready', echo: false, stateful: false });
+    expect(pe.send({ type: 'client.lost' })).toEqual([]);
+    expect(pe.state).toBe('rendezvous');
+    expect(pe.send({ type: 'drain' })).toEqual(['emit order.drain']);
+    pe.send({ type: 'session.ended' });
+    expect(pe.status).toBe('done');
+  });
+
   it('every state and transition is on some path', () => {
     const cases = { 'session.ready': [{ echo: true, stateful: true }, { echo: false, stateful: true }, { echo: true, stateful: false }], 'cookie.refused': [{ reason: 'forged' }] };
     expect(onNoPath(serviceMachine, [true, false].map((hasPredecessor) => ({ hasPredecessor, timers })), { cases })).toEqual([]);

@@ -28,6 +28,15 @@ describe('examples', () => {
     expect(run.said).toEqual(expect.arrayContaining(['before', '{"failingOver":"selecting"}', '{"failingOver":"connecting"}', '{"failingOver":"echoingCookie"}', 'after', '"closed"']));
   }, PATIENCE);
 
+  it('business-cards: kill -9 of a client; what it was sent goes to the peer that it prefers', async () => {
+    const run = example('business-cards');
+    expect(await run.ended).toEqual(DONE);
+    expect(run.said.filter((line) => !line.endsWith('is registered'))).toEqual([
+      'hello, says desk 1', 'desk 1 hears 1', 'desk 1 is lost; desk 3 takes its place', 'desk 3 hears 2 in another\'s place',
+    ]);
+    expect(run.errors).toEqual([]);
+  }, PATIENCE);
+
   it.each([['100', 5], ['3', 4], ['0', 0]])('file-transfer: %s MiB are complete by hash although %i mirrors are killed, and nothing is asked for twice', async (size, kills) => {
     const run = example('file-transfer/main', '--size', size, '--kills', String(kills));
     expect(await run.ended).toEqual(DONE);

@@ -61,7 +61,7 @@ function asapDetails(message: AsapMessage, names: Names): readonly Detail[] {
 /** A frame of a session's data link; the number behind its name is the session's on this link. */
 export function describeFrame(frame: Frame): string {
   switch (frame.type) {
-    case 'OPEN': return `OPEN ${frame.session} epoch ${frame.epoch}${frame.echo === true ? ' with echo' : ''} ${frame.tail.toString()}`;
+    case 'OPEN': return `OPEN ${frame.session} epoch ${frame.epoch}${frame.echo === true ? ' with echo' : ''}${frame.rendezvous === true ? ' rendezvous' : ''} ${frame.tail.toString()}`;
     case 'ACCEPT': return `ACCEPT ${frame.session}${frame.stateful === true ? ' stateful' : ''}${frame.streaming === true ? ' streaming' : ''}`;
     case 'DATA': return describeData(frame);
     case 'REPLY': return `REPLY ${frame.session} to ${frame.recovery === true ? 'callback ' : ''}${frame.id}.${frame.index} ${text(frame.tail)}`;
