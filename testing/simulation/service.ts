@@ -1,3 +1,4 @@
+import type { CookieKey } from '../../actors/cookie-signer.js';
 import type { SessionHandler } from '../../actors/register.js';
 import type { ServiceOptions } from '../../actors/service.js';
 import type { ServiceMessageInfo, ServiceSession } from '../../actors/service-session.js';
@@ -71,6 +72,7 @@ export function counterService(style: ServiceStyle, host: ServiceHost, process: 
       session.on('closed', () => { states.delete(session); });
     },
     options: {
+      ...(style.stateful && { cookieKeys: keysOf(process), cookieLifetime: 4_000 }), // so they are issued anew in the midst of things
       ...(style.stateful && style.snapshot && { snapshot: (session: ServiceSession) => states.get(session)?.snapshot() }),
       ...(!style.stateful && style.concurrency > 1 && { concurrency: style.concurrency }),
       ...(style.streaming && { outputCommit: false }),
@@ -78,6 +80,10 @@ export function counterService(style: ServiceStyle, host: ServiceHost, process: 
     },
   };
 }
+
+/** A rotation that never ends: all processes have both keys, and one signs with this, the other with that. */
+const keysOf = (process: string): readonly CookieKey[] => (process.charCodeAt(process.length - 1) % 2 === 0 ? [KEYS[0], KEYS[1]] : [KEYS[1], KEYS[0]]);
+const KEYS: readonly [CookieKey, CookieKey] = [{ id: 'a', key: Buffer.alloc(16, 1) }, { id: 'b', key: Buffer.alloc(16, 2) }];
 
 class Counter {
   #state: CounterState = unused;
