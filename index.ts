@@ -17,6 +17,7 @@ export type { Received } from './actors/session-iteration.js';
 export type { EndOptions } from './actors/waiting.js';
 export type { Deliver, ReceivedInfo, RequestOptions, SendOptions } from './actors/session-messages.js';
 export type { FailoverCallback, PendingMessage, Recovery } from './actors/recovery.js';
+export type { RendezvousInfo } from './actors/rendezvous.js';
 export type { ServiceMessageInfo, ServiceSession, ServiceSessionEvents } from './actors/service-session.js';
 export type { Liveness, LivenessOptions } from './actors/liveness.js';
 export type { ServiceOptions } from './actors/service.js';

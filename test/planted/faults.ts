@@ -36,7 +36,7 @@ export const faults: readonly PlantedFault[] = [
   },
   {
     name: 'callback messages in the sequence', scenario: 'session', file: 'delivery/user-half.ts',
-    edits: one('writeData(this.#port, this.#session, recovery, ppid, ++this.#recoveryId, payload);', 'this.send(payload, this.mode, ppid, false);'),
+    edits: one('writeData(port, this.#session, recovery, ppid, ++this.#recoveryId, payload);', 'this.send(payload, this.mode, ppid, false);'),
   },
   {
     name: 'snapshot id off by one', scenario: 'session', file: 'delivery/service-half.ts',
