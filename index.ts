@@ -6,7 +6,7 @@ export type { RegistrarMulticastOptions } from './actors/announcements.js';
 export { createRegistrar, type Registrar, type RegistrarEvents, type RegistrarOptions } from './actors/registrar.js';
 export type { Dump, DumpedElement, DumpedPeer, DumpedPool, KnownPeer } from './actors/dump.js';
 export type { PoolElement, PoolElementEvents, UpdateOptions, WaitOptions } from './actors/element.js';
-export type { AsapOptions, RegisterOptions, SessionHandler } from './actors/register.js';
+export type { AsapOptions, BasicMappingOptions, MappingOptions, RegisterOptions, SessionHandler, SessionMappingOptions } from './actors/register.js';
 export type { ServerInfo } from './actors/servers.js';
 export type { Policy } from './wire/index.js';
 export type { Session } from './actors/session.js';

@@ -12,7 +12,7 @@ import { Home, type AdoptionRule } from './home.js';
 import { checkAddress, checkElementHandle, checkHandle, checkOptions, invalid, isBoolean, isDelay, isLogger, isOneOf, isSignal, isString, isStringList, anything } from './options.js';
 import { patient } from './patient-clock.js';
 import { Pools } from './pool.js';
-import { checkRegister, register, type AsapOptions, type RegisterOptions, type SessionHandler } from './register.js';
+import { checkRegister, mappingsOf, register, type AsapOptions, type RegisterOptions, type SessionHandler } from './register.js';
 import { describe, Servers, type ServerInfo } from './servers.js';
 import type { Session } from './session.js';
 import type { SessionOptions } from './session-types.js';
@@ -115,10 +115,9 @@ export class ServiceAccessPoint {
     this.#checkOpen();
     const key = checkHandle(handle);
     checkRegister(this.#environment, this.#timers, options, onSession);
-    const identifier = this.#identifier(key, options.identifier);
-    const name = `${identifier} ${key}`;
-    this.#registering.add(name);
+    const identifiers: number[] = [];
     try {
+      for (const { identifier } of mappingsOf(options)) identifiers.push(this.#reserve(key, identifier));
       const element = await register({
         environment: this.#control, timers: this.#timers, home: this.#home, plane: this.#plane, asap: this.#asap, timeout: this.#timeout,
         begun: (element) => { this.#checkOpen(); this.#elements.add(element); },
@@ -127,11 +126,11 @@ export class ServiceAccessPoint {
           this.#elements.delete(element);
           this.#plane.cards.left(element);
         },
-      }, key, handle, identifier, options, onSession);
+      }, key, handle, identifiers, options, onSession);
       this.#checkOpen();
       return element;
     } finally {
-      this.#registering.delete(name);
+      for (const identifier of identifiers) this.#registering.delete(`${identifier} ${key}`);
     }
   }
 
@@ -213,6 +212,13 @@ export class ServiceAccessPoint {
     }
     const error = (): Error => new NoRegistrarError(`no registrar has resolved ${poolHandleText(key)} within ${timeout} ms`);
     await bounded(this.#pools.refresh(key), { signal, timeout: { clock: this.#control.clock, after: timeout, error } });
+  }
+
+  /** Until it is registered. */
+  #reserve(key: string, wanted: number | undefined): number {
+    const identifier = this.#identifier(key, wanted);
+    this.#registering.add(`${identifier} ${key}`);
+    return identifier;
   }
 
   #identifier(key: string, wanted: number | undefined): number {

@@ -5,7 +5,6 @@ import { type TransportError, UsageError } from '../errors.js';
 import type { BusinessCard } from '../machines/control-channel.js';
 import type { Timers } from '../machines/timers.js';
 import { LoopMonitor } from '../transports/loop-monitor.js';
-import { formatAddress } from '../transports/address.js';
 import type { PoolElement } from '../wire/index.js';
 import { mappingFraming, type Frame } from '../wire/mapping.js';
 import { BusinessCards } from './business-cards.js';
@@ -14,7 +13,9 @@ import { DataLink, type DataLinkOwner } from './data-link.js';
 import { Followers, inSlices } from './slices.js';
 import { anything, checkOptions, invalid, isDelay, isFunction, isOneOf, isSignal, isU32 } from './options.js';
 import type { Unsubscribe } from './emitter.js';
-import type { ActorEnvironment } from './environment.js';
+import { schemeOf, type ActorEnvironment } from './environment.js';
+import { addressText } from './basic-address.js';
+import { mappingOf } from './mappings.js';
 import type { PoolView } from './pool.js';
 import { Service, type ServiceSetup, type SharedPlane } from './service.js';
 import { UserSession, type Session } from './session.js';
@@ -105,7 +106,7 @@ export class DataPlane implements SharedPlane, DataLinkOwner {
     this.#links.set(address, link);
     this.#addresses.set(link, address);
     this.linkOpened();
-    const transport = this.environment.transports('tcp');
+    const transport = this.environment.transports(schemeOf(address));
     return link.attach(transport.connect(address, link, { framing: mappingFraming, connectTimeout: this.timers.connectTimeout }), false);
   }
 
@@ -138,7 +139,7 @@ export class DataPlane implements SharedPlane, DataLinkOwner {
 
   /** Word from elsewhere that a pool element is gone: only makes us ask it (D-19). */
   probe(element: PoolElement): void {
-    if (element.userTransport.transport === 'tcp') this.#links.get(addressOf(element))?.probe();
+    if (mappingOf(element).canCarrySessions) this.#links.get(addressOf(element))?.probe();
   }
 
   // ---- SharedPlane
@@ -185,9 +186,10 @@ export class DataPlane implements SharedPlane, DataLinkOwner {
   }
 }
 
-function addressOf({ userTransport }: PoolElement): string {
-  if (userTransport.transport !== 'tcp') throw new UsageError('INVALID_URL', `a data channel over ${userTransport.transport} is not possible here`);
-  return formatAddress('tcp', userTransport.addresses[0] ?? '', userTransport.port);
+function addressOf(element: PoolElement): string {
+  const { canCarrySessions, name } = mappingOf(element);
+  if (!canCarrySessions) throw new UsageError('INVALID_URL', `a data channel with mapping ${name} is not possible here`);
+  return addressText(element.userTransport);
 }
 
 /** @throws UsageError INVALID_OPTION. */

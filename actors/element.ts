@@ -110,6 +110,8 @@ export class PoolElement implements LocalElement {
   get policy(): Policy { return this.#policy; }
   /** A registrar has acknowledged the registration, and nothing speaks against it since. */
   get isRegistered(): boolean { return this.#isRegistered; }
+  /** One for each mapping, this one first. */
+  get registrations(): readonly PoolElement[] { return [this]; }
   /** @internal LocalElement */
   get generation(): Generation | undefined { return this.#generation; }
   /** @internal Of its pool handle. */

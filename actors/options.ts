@@ -27,6 +27,7 @@ const where = (holds: (value: unknown) => boolean, wanted: string): Check => (va
 export const anything: Check = () => undefined;
 export const isString = where((value) => typeof value === 'string', 'a string');
 export const isStringList = where((value) => Array.isArray(value) && value.length > 0 && value.every((item) => typeof item === 'string'), 'a list of strings, one at least');
+export const isList = where((value) => Array.isArray(value) && value.length > 0, 'a list, with one at least');
 export const isFunction = where((value) => typeof value === 'function', 'a function');
 export const isBoolean = where((value) => typeof value === 'boolean', 'true or false');
 export const isU32 = where((value) => Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 0xffff_ffff, 'a whole number from 0 to 0xffffffff');

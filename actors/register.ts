@@ -1,20 +1,23 @@
 import type { Milliseconds } from '../environment.js';
 import { UsageError } from '../errors.js';
 import type { Timers } from '../machines/timers.js';
-import { formatAddress, parseAddress } from '../transports/address.js';
-import { poolHandleFromKey, poolHandleText, type AsapMessageOf, type Policy, type TransportParameter } from '../wire/index.js';
+import { poolHandleFromKey } from '../wire/index.js';
+import { addressText, parseBasicAddress } from './basic-address.js';
 import type { DataPlane } from './data-plane.js';
-import { PoolElement, type ElementService, type WaitOptions } from './element.js';
+import { PoolElement, type ElementSetup, type WaitOptions } from './element.js';
 import type { ActorEnvironment } from './environment.js';
 import type { Home } from './home.js';
-import { anything, checkAddress, checkOptions, invalid, isDelay, isOneOf, isSignal, isString, isStringList, isU32, notYet } from './options.js';
+import { SPEAKS_TCP_MAPPING } from './mappings.js';
+import { anything, checkAddress, checkOptions, invalid, isDelay, isList, isOneOf, isSignal, isString, isStringList, isU32 } from './options.js';
+import { asapPlace, placeOf, type Place, type SeenAt } from './places.js';
 import { checkPolicy, roundRobin, type PolicyOption } from './policies.js';
 import { checkServiceOptions, serviceChecks, type ServiceOptions } from './service.js';
 import type { ServiceSession } from './service-session.js';
+import { TiedPoolElement } from './tied-element.js';
 import { bounded } from './waiting.js';
 
 export interface RegisterOptions extends ServiceOptions, WaitOptions {
-  /** Where the data channels come in; one address for now. Port 0 takes a free one. Default `['tcp://0.0.0.0:0']`. */
+  /** Where the data channels come in, one registration for each address. Port 0 takes a free one. Default `['tcp://0.0.0.0:0']`. */
   readonly listen?: readonly string[];
   /** What others connect to, where that is not the address listened on (containers, NAT); port 0 stands for the port listened on. Default: the host listened on or, for
    *  `0.0.0.0` and `::`, this end of the connection to the registrar. */
@@ -27,8 +30,10 @@ export interface RegisterOptions extends ServiceOptions, WaitOptions {
   readonly life?: Milliseconds;
   /** `'tcp'`: sessions, by our TCP mapping. `'none'`: Basic Mode, the pool only names `address`. Default `'tcp'`. */
   readonly mapping?: 'tcp' | 'none';
-  /** Basic Mode: what the pool names, `tcp://host:port`; `udp://` and `sctp://` too. */
+  /** Basic Mode: what the pool names, `scheme://host:port`. `tcp`, `udp`, `sctp`, `dccp` and `udp-lite` are RFC 5354's transports; any other scheme goes as it is. */
   readonly address?: string;
+  /** Several ways to reach the element, instead of the options above: one registration each, tied together (X-3). All are registered, or none. */
+  readonly mappings?: readonly MappingOptions[];
 }
 
 export type SessionHandler = (session: ServiceSession) => void | PromiseLike<void>;
@@ -55,135 +60,146 @@ export interface RegisterSetup {
   readonly left: (element: PoolElement) => void;
 }
 
+/** One way to reach a pool element: a transport mapping (draft §5.1), and where. */
+export type MappingOptions = SessionMappingOptions | BasicMappingOptions;
+export interface SessionMappingOptions {
+  /** Sessions, by our TCP mapping. */
+  readonly mapping: 'tcp';
+  /** Where the data channels come in. Default `tcp://0.0.0.0:0`. */
+  readonly listen?: string;
+  /** As for `register`. */
+  readonly advertise?: string;
+  /** PE identifier of this registration. Default a random one. */
+  readonly identifier?: number;
+}
+export interface BasicMappingOptions {
+  readonly mapping: 'none';
+  /** As for `register`. */
+  readonly address: string;
+  readonly identifier?: number;
+}
+
 /** @throws UsageError. */
 export function checkRegister(environment: ActorEnvironment, timers: Timers, options: RegisterOptions, onSession: unknown): void {
   checkOptions('register', options, {
-    listen: isStringList, advertise: isString, policy: anything, identifier: isU32, life: anything, mapping: isOneOf('tcp', 'none'), address: isString, signal: isSignal, timeout: isDelay,
-    ...serviceChecks,
+    listen: isStringList, advertise: isString, policy: anything, identifier: isU32, life: anything, mapping: isOneOf('tcp', 'none'), address: isString, mappings: isList, signal: isSignal,
+    timeout: isDelay, ...serviceChecks,
   });
-  const { listen, advertise, policy, identifier, life, mapping = 'tcp', address } = options;
+  const { policy, life } = options;
   if (policy !== undefined) checkPolicy('register', policy);
-  if (identifier === 0) throw invalid('register: identifier 0 is nobody');
   if (life !== undefined && !(typeof life === 'number' && life > timers.t2Registration && life >= 1000)) throw invalid(`register: life is a number of milliseconds, 1000 at least and more than t2Registration (${timers.t2Registration})`);
-  if (mapping === 'none') return checkBasic(options, onSession);
-  if (address !== undefined) throw invalid("register: address is for mapping 'none'; listen says where sessions come in");
-  if (onSession === undefined) throw invalid("register needs onSession, or mapping 'none'");
-  if (typeof onSession !== 'function') throw invalid('register: onSession is a function');
-  checkServiceOptions(options);
-  if ((listen?.length ?? 1) > 1) throw notYet('more than one listen address');
-  for (const each of listen ?? []) checkAddress(environment, each);
-  if (advertise !== undefined) checkAddress(environment, advertise);
+  checkPlaces(options);
+  const all = mappingsOf(options);
+  if (all.length > MOST_MAPPINGS) throw invalid(`register: at most ${MOST_MAPPINGS} mappings`);
+  for (const mapping of all) checkMapping(environment, mapping);
+  checkService(options, all, onSession);
 }
 
-function checkBasic(options: RegisterOptions, onSession: unknown): void {
+/** What says where the element is, in one of three ways. */
+function checkPlaces({ mappings, mapping, listen, advertise, address, identifier }: RegisterOptions): void {
+  const given = Object.entries({ mapping, listen, advertise, address, identifier }).flatMap(([name, value]) => (value === undefined ? [] : [name]));
+  if (mappings !== undefined && given.length > 0) throw invalid(`register: with mappings, ${given.join(', ')} go into each of them`);
+  if (mapping === 'none') {
+    if (address === undefined) throw invalid("register: mapping 'none' needs address");
+    for (const [name, value] of Object.entries({ listen, advertise })) if (value !== undefined) throw invalid(`register: ${name} has no meaning with mapping 'none'`);
+  } else if (address !== undefined) throw invalid("register: address is for mapping 'none'; listen says where sessions come in");
+  if ((listen?.length ?? 1) > 1 && (advertise ?? identifier) !== undefined) throw invalid('register: with several addresses to listen on, use mappings to say what is advertised, and which identifier each has');
+}
+
+function checkMapping(environment: ActorEnvironment, options: MappingOptions): void {
+  checkOptions('register: mappings', options, { mapping: isOneOf('tcp', 'none'), listen: isString, advertise: isString, address: isString, identifier: isU32 });
+  if (options.identifier === 0) throw invalid('register: identifier 0 is nobody');
+  const { mapping, listen, advertise, address } = options as Readonly<Partial<Record<'mapping' | 'listen' | 'advertise' | 'address', string>>>;
+  if (mapping === 'none') {
+    if (address === undefined || listen !== undefined || advertise !== undefined) throw invalid("register: mappings: 'none' has an address, and nothing else");
+    if (parseBasicAddress(address).port === 0) throw new UsageError('INVALID_URL', 'register: address needs its port');
+    return;
+  }
+  if (mapping !== 'tcp' || address !== undefined) throw invalid("register: mappings: mapping is 'tcp', with listen and advertise, or 'none', with address");
+  for (const each of [listen, advertise]) if (each !== undefined) checkAddress(environment, each);
+}
+
+function checkService(options: RegisterOptions, all: readonly MappingOptions[], onSession: unknown): void {
+  if (all.some(({ mapping }) => mapping === 'tcp')) {
+    if (onSession === undefined) throw invalid("register needs onSession, or mapping 'none'");
+    if (typeof onSession !== 'function') throw invalid('register: onSession is a function');
+    return checkServiceOptions(options);
+  }
   if (onSession !== undefined) throw invalid("register: with mapping 'none' there are no sessions");
-  if (options.address === undefined) throw invalid("register: mapping 'none' needs address");
-  if (parseAddress(options.address, BASIC_SCHEMES).port === 0) throw new UsageError('INVALID_URL', 'register: address needs its port');
-  for (const name of ['listen', 'advertise', 'snapshot', 'maxSessions', 'concurrency', 'outputCommit', 'rendezvous', 'liveness', 'cookieKeys', 'cookieLifetime', 'foreignCookies'] as const) {
+  for (const name of Object.keys(serviceChecks) as (keyof ServiceOptions)[]) {
     if (options[name] !== undefined) throw invalid(`register: ${name} has no meaning with mapping 'none'`);
   }
 }
-const BASIC_SCHEMES = ['tcp', 'udp', 'sctp'];
 
-/** Opens what has to be open, registers, and resolves when a registrar has accepted. Where that fails nothing is left. */
-export async function register(setup: RegisterSetup, key: string, handle: string | Uint8Array, identifier: number, options: RegisterOptions, onSession: SessionHandler | undefined): Promise<PoolElement> {
-  let element: PoolElement | undefined;
-  const opening = placeOf(setup, key, options, onSession, () => element?.parameter);
-  const place = await bounded(opening, { signal: options.signal }).catch((error: unknown) => {
-    opening.then(({ service }) => service?.close(), () => undefined); // what comes too late is closed again
+/** One for each registration. */
+export function mappingsOf({ mappings, mapping, listen, advertise, address, identifier }: RegisterOptions): readonly MappingOptions[] {
+  if (mappings !== undefined) return mappings;
+  const common = identifier === undefined ? {} : { identifier };
+  if (mapping === 'none') return [{ mapping, address: address ?? '', ...common }];
+  const [first = 'tcp://0.0.0.0:0', ...others] = listen ?? [];
+  return [{ mapping: 'tcp', listen: first, ...(advertise !== undefined && { advertise }), ...common }, ...others.map((each) => ({ mapping: 'tcp', listen: each }) as const)];
+}
+const MOST_MAPPINGS = 16;
+
+/** Opens what has to be open, registers, and resolves when a registrar has accepted all of it. Where that fails nothing is left.
+ *  @param identifiers one for each mapping. */
+export async function register(setup: RegisterSetup, key: string, handle: string | Uint8Array, identifiers: readonly number[], options: RegisterOptions, onSession: SessionHandler | undefined): Promise<PoolElement> {
+  const all = mappingsOf(options);
+  const tie = all.length > 1 ? setup.environment.random.bytes(8) : undefined;
+  const elements: PoolElement[] = [];
+  const places: Place[] = [];
+  try {
+    for (const [index, mapping] of all.entries()) places.push(await opened(placeOf(setup, key, options, mapping, onSession, () => elements[index]?.parameter), options));
+    const asap = await bounded(asapPlace(setup, all.flatMap((mapping) => ('listen' in mapping ? [mapping.listen] : []))[0]), { signal: options.signal });
+    if (asap.isWild || places.some(({ isWild }) => isWild)) await setup.home.found(options, setup.timeout);
+    const setups = places.map((place, index) => elementSetup({ setup, key, handle, options, place, identifier: identifiers[index] as number, asap, tie }));
+    const first = { ...setups[0] as ElementSetup, left: () => { setup.left(element); }, registered: () => { setup.registered(element); } };
+    const element: PoolElement = setups.length === 1 ? new PoolElement(first) : new TiedPoolElement(first, setups.slice(1));
+    elements.push(...element.registrations);
+    setup.begun(element);
+    await Promise.all(elements.map((each) => each.joined(options)));
+    return element;
+  } catch (error) {
+    await (elements[0]?.withdraw() ?? Promise.all(places.flatMap(({ service }) => (service === undefined ? [] : [service.close()]))));
+    throw error;
+  }
+}
+
+/** What comes too late is closed again. */
+function opened(opening: Promise<Place>, { signal }: WaitOptions): Promise<Place> {
+  return bounded(opening, { signal }).catch((error: unknown) => {
+    opening.then(({ service }) => service?.close(), () => undefined);
     throw error;
   });
-  try {
-    const asap = await bounded(asapPlace(setup, options), { signal: options.signal });
-    const { home } = setup;
-    if (place.isWild || asap.isWild) await home.found(options, setup.timeout);
-    const life = options.life ?? setup.timers.registrationLife;
-    const fixed = { identifier, homeRegistrar: 0, registrationLife: life === Infinity ? -1 : Math.round(life / 1000), ...(place.service && { capabilities: SPEAKS_TCP_MAPPING }) };
-    const registration = (policy: Policy): AsapMessageOf<'ASAP_REGISTRATION'> => ({
+}
+
+interface Registering {
+  readonly setup: RegisterSetup;
+  readonly key: string;
+  readonly handle: string | Uint8Array;
+  readonly options: RegisterOptions;
+  readonly place: Place;
+  readonly identifier: number;
+  readonly asap: SeenAt;
+  readonly tie: Uint8Array | undefined;
+}
+
+function elementSetup({ setup, key, handle, options, place, identifier, asap, tie }: Registering): ElementSetup {
+  const { home } = setup;
+  const life = options.life ?? setup.timers.registrationLife;
+  const fixed = {
+    identifier, homeRegistrar: 0, registrationLife: life === Infinity ? -1 : Math.round(life / 1000),
+    ...(place.mapping.canCarrySessions && { capabilities: SPEAKS_TCP_MAPPING }), ...(tie && { tie }),
+  };
+  return {
+    ...setup, key, handle, identifier, service: place.service, policy: options.policy ?? roundRobin(),
+    registration: (policy) => ({
       type: 'ASAP_REGISTRATION',
       poolHandle: poolHandleFromKey(key),
       poolElement: { ...fixed, policy, userTransport: place.transport(home.localHost), asapTransport: { transport: 'tcp', port: asap.port, addresses: [asap.host(home.localHost)] } },
-    });
-    element = new PoolElement({
-      ...setup, key, handle, identifier, registration, service: place.service, policy: options.policy ?? roundRobin(),
-      address: () => addressText(place.transport(home.localHost)), left: () => { if (element !== undefined) setup.left(element); },
-      registered: () => { if (element !== undefined) setup.registered(element); },
-    });
-    setup.begun(element);
-    await element.joined(options);
-    return element;
-  } catch (error) {
-    await (element?.withdraw() ?? place.service?.close());
-    throw error;
-  }
-}
-
-/** Ours, of parameter 0x8f02: which versions of the TCP mapping the element speaks. Without it an element is reached in Basic Mode. */
-export const SPEAKS_TCP_MAPPING = Uint8Array.of(1);
-
-export const addressText = (transport: TransportParameter): string =>
-  transport.transport === 'opaque' ? `opaque:${Buffer.from(transport.data).toString('hex')}` : formatAddress(transport.transport, transport.addresses[0] ?? '', transport.port);
-
-interface Place {
-  readonly service: ElementService | undefined;
-  /** Listens everywhere: which address others see depends on the way they come. */
-  readonly isWild: boolean;
-  readonly transport: (localHost: string | undefined) => TransportParameter;
-}
-
-async function placeOf(setup: RegisterSetup, key: string, options: RegisterOptions, onSession: SessionHandler | undefined, element: () => PoolElement['parameter'] | undefined): Promise<Place> {
-  const { environment, plane } = setup;
-  if (options.mapping === 'none' || onSession === undefined) return basicPlace(environment, options.address ?? '');
-  const { snapshot, maxSessions, concurrency, outputCommit, rendezvous, liveness, cookieKeys, cookieLifetime, foreignCookies, listen = ['tcp://0.0.0.0:0'] } = options;
-  const given = { snapshot, maxSessions, concurrency, outputCommit, rendezvous, liveness, cookieKeys, cookieLifetime, foreignCookies };
-  const service = await plane.listen(listen[0] as string, {
-    handle: poolHandleText(key), handleBytes: poolHandleFromKey(key), onSession, element,
-    options: Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as ServiceOptions,
-  });
-  const { isWild, host, port } = await seenAt(environment, service.address, options.advertise);
-  return { service, isWild, transport: (localHost) => ({ transport: 'tcp', port, addresses: [host(localHost)] }) };
-}
-
-async function basicPlace(environment: ActorEnvironment, address: string): Promise<Place> {
-  const { scheme, host, port } = parseAddress(address, BASIC_SCHEMES);
-  const addresses = [await addressOf(environment, host)];
-  const transport: TransportParameter = scheme === 'sctp' ? { transport: 'sctp', port, use: 'data-only', addresses } : { transport: scheme as 'tcp' | 'udp', port, addresses };
-  return { service: undefined, isWild: false, transport: () => transport };
-}
-
-interface SeenAt {
-  readonly isWild: boolean;
-  readonly port: number;
-  readonly host: (localHost: string | undefined) => string;
-}
-
-async function asapPlace({ environment, home, asap }: RegisterSetup, { listen }: RegisterOptions): Promise<SeenAt> {
-  const at = asap.listen ?? anyPort(listen?.[0] ?? 'tcp://0.0.0.0:0');
-  return seenAt(environment, (await home.listen(at)).address, asap.advertise);
-}
-
-function anyPort(address: string): string {
-  const { scheme, host } = parseAddress(address, [address.slice(0, address.indexOf(':'))]);
-  return formatAddress(scheme, host, 0);
-}
-
-async function seenAt(environment: ActorEnvironment, listening: string, advertise: string | undefined): Promise<SeenAt> {
-  const own = parseAddress(listening, [listening.slice(0, listening.indexOf(':'))]);
-  if (advertise !== undefined) {
-    const { host, port } = parseAddress(advertise, [advertise.slice(0, advertise.indexOf(':'))]);
-    const address = await addressOf(environment, host);
-    return { isWild: false, port: port === 0 ? own.port : port, host: () => address };
-  }
-  if (own.host === '0.0.0.0' || own.host === '::') return { isWild: true, port: own.port, host: (localHost) => localHost ?? own.host };
-  const address = await addressOf(environment, own.host);
-  return { isWild: false, port: own.port, host: () => address };
-}
-
-/** One that goes on the wire; a TCP transport parameter has room for one (RFC 5354 §3.5). */
-async function addressOf(environment: ActorEnvironment, host: string): Promise<string> {
-  try {
-    return (await environment.lookUp(host))[0] ?? host;
-  } catch (error) {
-    throw new UsageError('INVALID_URL', `${host} has no address`, { cause: error });
-  }
+    }),
+    address: () => addressText(place.transport(home.localHost)),
+    left: () => undefined,
+    registered: () => undefined,
+  };
 }

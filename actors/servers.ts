@@ -1,5 +1,6 @@
-import { formatAddress } from '../transports/address.js';
 import type { Policy, PoolElement as PoolElementParameter } from '../wire/index.js';
+import { addressText, parseBasicAddress } from './basic-address.js';
+import { mappingOf, type Mapping } from './mappings.js';
 import type { Pools } from './pool.js';
 
 /** A pool element as an application needs it that talks to it by itself. */
@@ -7,20 +8,22 @@ export interface ServerInfo {
   readonly handle: string | Uint8Array;
   /** PE identifier. */
   readonly identifier: number;
-  /** `tcp://host:port`. */
+  /** `tcp://host:port`, or as it was registered; `opaque:` and hexadecimal digits for what is no address. */
   readonly address: string;
+  /** Its scheme. */
   readonly protocol: string;
   readonly host: string;
   readonly port: number;
   readonly policy: Policy;
   /** `'tcp'` where it takes sessions by our TCP mapping, `'none'` where it only is there (Basic Mode). */
-  readonly mapping: 'tcp' | 'none';
+  readonly mapping: Mapping['name'];
 }
 
-export function describe(handle: string | Uint8Array, { identifier, userTransport, policy, capabilities }: PoolElementParameter): ServerInfo {
-  const { transport: protocol } = userTransport;
-  const { host, port } = userTransport.transport === 'opaque' ? { host: '', port: 0 } : { host: userTransport.addresses[0] ?? '', port: userTransport.port };
-  return { handle, identifier, address: formatAddress(protocol, host, port), protocol, host, port, policy, mapping: capabilities === undefined ? 'none' : 'tcp' };
+export function describe(handle: string | Uint8Array, element: PoolElementParameter): ServerInfo {
+  const { identifier, userTransport, policy } = element;
+  const address = addressText(userTransport);
+  const { scheme: protocol, host, port } = address.startsWith('opaque:') ? { scheme: 'opaque', host: '', port: 0 } : parseBasicAddress(address);
+  return { handle, identifier, address, protocol, host, port, policy, mapping: mappingOf(element).name };
 }
 
 /** GET_PRIMARY_SERVER and GET_NEXT_SERVER of draft §4.3, which has no argument for whose last server has failed: it is remembered by handle and caller, and an

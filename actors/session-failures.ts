@@ -3,7 +3,7 @@ import type { CloseCode } from '../wire/mapping.js';
 import { COOKIE_OVERDUE } from './session-sender.js';
 
 /** Failures that end a session by themselves. */
-const ENDING: readonly string[] = ['POISONED_MESSAGE', 'HANDLER_FAILED', 'OUTPUT_LIMIT'];
+const ENDING: readonly string[] = ['NO_COMMON_MAPPING', 'POISONED_MESSAGE', 'HANDLER_FAILED', 'OUTPUT_LIMIT'];
 
 export interface SessionPast {
   readonly wasOpen: boolean;

@@ -3,12 +3,13 @@ import { PoisonWatch } from '../delivery/poison.js';
 import { writeData, type Port } from '../delivery/port.js';
 import type { UserHalf } from '../delivery/user-half.js';
 import type { Milliseconds } from '../environment.js';
-import { type SessionError, type TransportError } from '../errors.js';
+import { SessionError, type TransportError } from '../errors.js';
 import { sessionMachine, type SessionEvent, type SessionOrder, type SessionTimers } from '../machines/session.js';
-import { encodeAsap, poolHandleFromKey, type PoolElement } from '../wire/index.js';
+import { encodeAsap, poolHandleFromKey, poolHandleText, type PoolElement } from '../wire/index.js';
 import { ASAP_PPID } from '../wire/mapping.js';
 import type { DataLink, LinkSession } from './data-link.js';
 import type { DataPlane } from './data-plane.js';
+import { areTied, mappingOf, mappings } from './mappings.js';
 
 /** Where a session has moved. */
 export interface FailoverInfo {
@@ -68,6 +69,10 @@ export class SessionMover {
   /** Who the pool element that was left wants to be followed by (RFC 5352 §3.9 BC2). */
   #preferred: readonly number[] | undefined;
   readonly #meeting: Meeting | undefined;
+  /** Could not be reached in this attempt, or sent the session away: their other mappings are tried last (X-3). */
+  readonly #failed: PoolElement[] = [];
+  /** The registrar has been asked in this attempt. */
+  #hasAsked = false;
   #number = 0;
   #previous: PoolElement | undefined;
   #failedAt: Milliseconds | undefined;
@@ -139,7 +144,7 @@ export class SessionMover {
   /** Leaves this pool element for another; nobody is reported unreachable. */
   moveAway(error: SessionError | undefined): void {
     this.catchUp();
-    if (this.element) this.#avoid.add(this.element.identifier);
+    if (this.element) this.#leaveOut(this.element);
     if (this.isFlowing) this.#failedAt ??= this.#now();
     this.#cause = error;
     this.send(error ? { type: 'session.refused', error } : { type: 'session.moved' });
@@ -210,7 +215,7 @@ export class SessionMover {
     if (this.#isFollowing && order.type !== 'order.fail' && order.type !== 'order.flush') return this.#follow(order);
     switch (order.type) {
       case 'order.resolve': return this.#resolve();
-      case 'order.select': return this.actor.send({ type: this.#pick() ? 'selected' : 'nothing.selectable' });
+      case 'order.select': return this.#select();
       case 'order.connect': return this.#connect();
       case 'order.open': return this.#open();
       case 'order.report': return this.#report();
@@ -226,24 +231,58 @@ export class SessionMover {
   #resolve(): void {
     const { pools } = this.#plane;
     const isFirstTry = !this.wasOpen && this.#avoid.size === 0; // later ones want to know who has come
-    this.#avoid.clear();
+    this.#forgetFailed();
     if (isFirstTry && !pools.isStale(this.#key)) return this.actor.send({ type: 'resolved' });
-    pools.refresh(this.#key).then(() => { this.send({ type: 'resolved' }); }, (error: unknown) => { this.send({ type: 'resolution.failed', error }); });
+    pools.refresh(this.#key).then(() => { this.#hasAsked = true; this.send({ type: 'resolved' }); }, (error: unknown) => { this.send({ type: 'resolution.failed', error }); });
   }
 
-  /** Elements that do not speak the TCP mapping (Basic Mode: no capabilities) are not for sessions. */
+  #select(): void {
+    if (this.#pick()) return this.actor.send({ type: 'selected' });
+    const error = this.wasOpen || !this.#hasAsked ? undefined : this.#nothingInCommon();
+    this.actor.send(error === undefined ? { type: 'nothing.selectable' } : { type: 'give.up', error });
+  }
+
+  /** By the pool's policy, of those whose mapping carries sessions. What is left of an element that could not be reached comes last: it is dead, or its other address is not. */
   #pick(): boolean {
+    const { pools } = this.#plane;
+    const passed = new Set<number>();
+    let last: PoolElement | undefined;
     for (let tries = 0; tries < MAX_PICKS; tries++) {
-      const element = this.#plane.pools.pick(this.#key, this.#shunned(), this.#preferred);
-      if (!element || this.#avoid.has(element.identifier) || this.#meeting?.own.has(element.identifier) === true) return false;
-      if (element.userTransport.transport === 'tcp' && element.capabilities !== undefined) {
-        this.element = element;
-        this.#plane.pools.place(this.#key, element.identifier);
-        return true;
+      const element = pools.pick(this.#key, passed.size === 0 ? this.#shunned() : new Set([...this.#shunned(), ...passed]), this.#preferred);
+      if (!element || this.#avoid.has(element.identifier) || passed.has(element.identifier) || this.#meeting?.own.has(element.identifier) === true) break;
+      if (!mappingOf(element).canCarrySessions) this.#avoid.add(element.identifier);
+      else if (!this.#failed.some((failed) => areTied(failed, element))) return this.#take(element);
+      else {
+        last ??= element;
+        passed.add(element.identifier);
       }
-      this.#avoid.add(element.identifier);
     }
-    return false;
+    return last !== undefined && this.#take(last);
+  }
+
+  #take(element: PoolElement): true {
+    this.element = element;
+    this.#plane.pools.place(this.#key, element.identifier);
+    return true;
+  }
+
+  /** What the pool offers, where none of it carries sessions. */
+  #nothingInCommon(): SessionError | undefined {
+    const elements = this.#plane.pools.elements(this.#key);
+    if (elements.length === 0 || elements.some((element) => mappingOf(element).canCarrySessions)) return undefined;
+    const offers = [...new Set(elements.map((element) => `${mappingOf(element).name} (${element.userTransport.transport})`))].join(', ');
+    const ours = mappings.flatMap(({ name, canCarrySessions }) => (canCarrySessions ? [name] : [])).join(', ');
+    return new SessionError('NO_COMMON_MAPPING', `${poolHandleText(this.#key)} offers the mappings ${offers}; sessions go by ${ours}`, { outcome: 'not-taken' });
+  }
+
+  #leaveOut(element: PoolElement): void {
+    this.#avoid.add(element.identifier);
+    if (element.tie !== undefined) this.#failed.push(element);
+  }
+
+  #forgetFailed(): void {
+    this.#avoid.clear();
+    this.#failed.length = 0;
   }
 
   #shunned(): ReadonlySet<number> {
@@ -277,7 +316,7 @@ export class SessionMover {
     const isOurFault = this.#isOurFault;
     this.#isOurFault = false; // the next attempt tells
     if (isOurFault) return;
-    this.#avoid.add(this.element.identifier);
+    this.#leaveOut(this.element);
     this.#plane.pools.reportUnreachable(this.#key, this.element.identifier);
   }
 
@@ -296,7 +335,7 @@ export class SessionMover {
   #resend(): void {
     const from = this.#previous;
     const { half } = this.#owner;
-    this.#avoid.clear();
+    this.#forgetFailed();
     this.#previous = this.element;
     if (this.element) this.#plane.pools.vouch(this.#key, this.element.identifier);
     const resent = from ? half.window.kept().filter(({ sent }) => sent).length : 0;
@@ -312,4 +351,4 @@ export class SessionMover {
 }
 
 /** Elements passed over in one selection at most. */
-const MAX_PICKS = 64;
+const MAX_PICKS = 256;

@@ -128,6 +128,8 @@ export class Pool {
   readonly handleSum: number;
   readonly policy: Policy;
   readonly transport: TransportParameter;
+  /** Its first element says which mapping it is registered for. */
+  readonly isMapped: boolean;
   readonly answer: PreparedAnswer<RegisteredElement>;
   readonly #elements = new Map<number, RegisteredElement>();
   readonly #selection: Selection<RegisteredElement>;
@@ -136,6 +138,7 @@ export class Pool {
     this.handleSum = handleSum(key);
     this.policy = first.policy;
     this.transport = first.userTransport;
+    this.isMapped = saysItsMapping(first);
     this.#selection = createSelection(first.policy.policy, random);
     this.answer = new PreparedAnswer(key, first.policy, this.#selection, items);
   }
@@ -172,6 +175,9 @@ export class Pool {
     this.answer.invalidate();
   }
 }
+
+/** By a parameter of ours: it is not a plain registration of some transport. */
+export const saysItsMapping = ({ capabilities, tie }: PoolElement): boolean => capabilities !== undefined || tie !== undefined;
 
 /** One pool element as a registrar knows it: what is asked often, and its parameter as it goes out. */
 export class RegisteredElement extends Encoded {

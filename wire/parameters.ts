@@ -4,7 +4,7 @@ import { only, parameter, structure } from './interpreter.js';
 import { Policy } from './policies.js';
 import { AnyTransport, ControlTransport } from './transport-parameters.js';
 
-/** Parameters of RFC 5354 §3.9 to §3.15 (transports and policies have their own files), RSPLIB's one and our six. Table 1 gives 32-bit
+/** Parameters of RFC 5354 §3.9 to §3.15 (transports and policies have their own files), RSPLIB's one and our seven. Table 1 gives 32-bit
  *  ranges for a type of 16 bits, and §3.15 a length of 6 where the total must divide by four: 16 bits, padding outside the length (X-35). */
 
 /** Any bytes but none at all. */
@@ -37,13 +37,15 @@ export const PeerStates = parameter('Peer States', 0x8f04, bytes);
 export const RemovalRequest = parameter('Removal Request', 0x8f05, bytes);
 /** Ours: how many elements a pool has whose list is cut: one that is not listed may be there all the same. */
 export const PoolSize = parameter('Pool Size', 0x8f06, only(u32));
+/** Ours: registrations with the same one are one pool element's, for one mapping each. */
+export const ElementTie = parameter('Element Tie', 0x8f07, bytes);
 
 /** §3.10. Registration Life is signed, in seconds (RSPLIB sends milliseconds), -1 for ever. The ASAP transport is in the figure but not in
  *  the sentence about the length, and a PE need not send it: optional here (X-37). */
 export const PoolElement = parameter('Pool Element', 0xa, structure({
   identifier: u32, homeRegistrar: u32, registrationLife: i32,
   userTransport: AnyTransport, policy: Policy, asapTransport: optional(ControlTransport),
-  generation: optional(Generation), capabilities: optional(Capabilities),
+  generation: optional(Generation), capabilities: optional(Capabilities), tie: optional(ElementTie),
 }));
 
 export const ServerInformation = parameter('Server Information', 0xb, structure({ serverId: u32, transport: ControlTransport })); // §3.11

@@ -514,7 +514,7 @@ describe('usage', () => {
   const refusals: [unknown, unknown, string][] = [
     ['', {}, 'INVALID_HANDLE'], ['x'.repeat(65_001), {}, 'INVALID_HANDLE'], [7, {}, 'INVALID_HANDLE'], [undefined, {}, 'INVALID_HANDLE'],
     ['echo', { lister: [] }, 'INVALID_OPTION'], ['echo', { listen: 'tcp://0.0.0.0:0' }, 'INVALID_OPTION'], ['echo', { listen: ['0.0.0.0:0'] }, 'INVALID_URL'],
-    ['echo', { listen: ['tcp://0.0.0.0:0', 'tcp://0.0.0.0:1'] }, 'FEATURE_UNAVAILABLE'], ['echo', { identifier: 0 }, 'INVALID_OPTION'], ['echo', { identifier: 2 ** 32 }, 'INVALID_OPTION'],
+    ['echo', { listen: ['tcp://0.0.0.0:0', 'tcp://0.0.0.0:1'], identifier: 1 }, 'INVALID_OPTION'], ['echo', { identifier: 0 }, 'INVALID_OPTION'], ['echo', { identifier: 2 ** 32 }, 'INVALID_OPTION'],
     ['echo', { life: 900 }, 'INVALID_OPTION'], ['echo', { policy: 'random' }, 'INVALID_OPTION'], ['echo', { policy: { policy: 'best' } }, 'INVALID_OPTION'],
     ['echo', { policy: { policy: 'least-used', load: -1 } }, 'INVALID_OPTION'], ['echo', { mapping: 'none' }, 'INVALID_OPTION'], ['echo', { address: 'tcp://h:1' }, 'INVALID_OPTION'],
     ['echo', { timeout: 0 }, 'INVALID_OPTION'], ['echo', { signal: 1 }, 'INVALID_OPTION'], ['echo', { advertise: 'http://h:1' }, 'INVALID_URL'],

@@ -3,7 +3,7 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { DataPlane } from '../../actors/data-plane.js';
 import { nodeEnvironment } from '../../actors/environment.js';
 import type { PoolView } from '../../actors/pool.js';
-import { SPEAKS_TCP_MAPPING } from '../../actors/register.js';
+import { SPEAKS_TCP_MAPPING } from '../../actors/mappings.js';
 import { resolveTimers } from '../../machines/timers.js';
 import { parseAddress } from '../../transports/address.js';
 import type { PoolElement } from '../../wire/index.js';

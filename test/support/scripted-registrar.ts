@@ -1,7 +1,7 @@
 import { Association } from '../../actors/association.js';
 import type { Listener } from '../../transports/transport.js';
 import { parseAddress } from '../../transports/address.js';
-import { asapFraming, poolHandleKey, type AsapMessage, type AsapMessageOf, type Generation, type PoolElement } from '../../wire/index.js';
+import { asapFraming, poolHandleKey, type AsapMessage, type AsapMessageOf, type Cause, type Generation, type PoolElement } from '../../wire/index.js';
 import type { World, WorldHost } from '../../testing/world.js';
 
 /** As much of a registrar as the tests of the other end need: it answers at once and as told, and writes down what it got. */
@@ -15,6 +15,8 @@ export class ScriptedRegistrar {
   /** Types it does not answer; `all` for none. */
   readonly deaf = new Set<AsapMessage['type'] | 'all'>();
   rejecting = false;
+  /** PE identifiers it does not register, and why. */
+  readonly refused = new Map<number, Cause>();
   #generation = 0;
   #listener: Listener | undefined;
 
@@ -87,6 +89,8 @@ export class ScriptedRegistrar {
   #register(from: Association, { poolHandle, poolElement }: AsapMessageOf<'ASAP_REGISTRATION'>): void {
     const common = { type: 'ASAP_REGISTRATION_RESPONSE', poolHandle, peIdentifier: poolElement.identifier } as const;
     if (this.rejecting) return void from.send({ ...common, flags: { reject: true }, error: [{ cause: 'inconsistent-pooling-policy', policy: { policy: 'random' } }] });
+    const cause = this.refused.get(poolElement.identifier);
+    if (cause !== undefined) return void from.send({ ...common, flags: { reject: true }, error: [cause] });
     const key = poolHandleKey(poolHandle);
     this.pools.set(key, (this.pools.get(key) ?? new Map<number, PoolElement>()).set(poolElement.identifier, poolElement));
     this.#generation += 1;

@@ -98,8 +98,8 @@ export class StubPools implements PoolView {
   place(key: string, peIdentifier: number): void { this.#cache.place(key, peIdentifier); }
   vouch(key: string, peIdentifier: number): void { this.#cache.vouch(key, peIdentifier); }
   pick(key: string, avoid?: ReadonlySet<number>, preferred?: readonly number[]): PoolElement | undefined { return this.#cache.pick(key, this.host.clock.now(), avoid, preferred); }
-  elements(key: string): readonly PoolElement[] { return this.#cache.elements(key); }
   isStale(key: string): boolean { return this.#cache.isStale(key, this.host.clock.now()); }
+  elements(key: string): readonly PoolElement[] { return this.#cache.elements(key); }
   watch(): () => void { return () => undefined; } // nobody tells what changes
 
   refresh(key: string): Promise<void> {

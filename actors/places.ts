@@ -1,0 +1,75 @@
+import { UsageError } from '../errors.js';
+import { formatAddress, parseAddress } from '../transports/address.js';
+import { poolHandleFromKey, poolHandleText, type TransportParameter } from '../wire/index.js';
+import { basicTransport, parseBasicAddress } from './basic-address.js';
+import type { ElementService, PoolElement } from './element.js';
+import type { ActorEnvironment } from './environment.js';
+import { noMapping, tcpMapping, type Mapping } from './mappings.js';
+import type { MappingOptions, RegisterOptions, RegisterSetup, SessionHandler } from './register.js';
+import { serviceChecks, type ServiceOptions } from './service.js';
+
+/** Where a registration says that its element is. */
+export interface Place {
+  readonly mapping: Mapping;
+  readonly service: ElementService | undefined;
+  /** Listens everywhere: which address others see depends on the way they come. */
+  readonly isWild: boolean;
+  readonly transport: (localHost: string | undefined) => TransportParameter;
+}
+
+/** Opens what one mapping needs. @throws UsageError, TransportError. */
+export async function placeOf(setup: RegisterSetup, key: string, options: RegisterOptions, mapping: MappingOptions, onSession: SessionHandler | undefined, element: () => PoolElement['parameter'] | undefined): Promise<Place> {
+  const { environment, plane } = setup;
+  if (mapping.mapping === 'none' || onSession === undefined) return basicPlace(environment, mapping.mapping === 'none' ? mapping.address : '');
+  const given = (Object.keys(serviceChecks) as (keyof ServiceOptions)[]).flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]] as const]));
+  const service = await plane.listen(mapping.listen ?? 'tcp://0.0.0.0:0', {
+    handle: poolHandleText(key), handleBytes: poolHandleFromKey(key), onSession, element,
+    options: Object.fromEntries(given) as ServiceOptions,
+  });
+  const { isWild, host, port } = await seenAt(environment, service.address, mapping.advertise);
+  return { mapping: tcpMapping, service, isWild, transport: (localHost) => ({ transport: 'tcp', port, addresses: [host(localHost)] }) };
+}
+
+async function basicPlace(environment: ActorEnvironment, address: string): Promise<Place> {
+  const parsed = parseBasicAddress(address);
+  const transport = basicTransport(parsed, parsed.isKnown ? await addressOf(environment, parsed.host) : parsed.host);
+  return { mapping: noMapping, service: undefined, isWild: false, transport: () => transport };
+}
+
+export interface SeenAt {
+  readonly isWild: boolean;
+  readonly port: number;
+  readonly host: (localHost: string | undefined) => string;
+}
+
+/** The PE's own ASAP listener (X-1): at the host of its first data channels. */
+export async function asapPlace({ environment, home, asap }: RegisterSetup, listen: string | undefined): Promise<SeenAt> {
+  const at = asap.listen ?? anyPort(listen ?? 'tcp://0.0.0.0:0');
+  return seenAt(environment, (await home.listen(at)).address, asap.advertise);
+}
+
+function anyPort(address: string): string {
+  const { scheme, host } = parseAddress(address, [address.slice(0, address.indexOf(':'))]);
+  return formatAddress(scheme, host, 0);
+}
+
+async function seenAt(environment: ActorEnvironment, listening: string, advertise: string | undefined): Promise<SeenAt> {
+  const own = parseAddress(listening, [listening.slice(0, listening.indexOf(':'))]);
+  if (advertise !== undefined) {
+    const { host, port } = parseAddress(advertise, [advertise.slice(0, advertise.indexOf(':'))]);
+    const address = await addressOf(environment, host);
+    return { isWild: false, port: port === 0 ? own.port : port, host: () => address };
+  }
+  if (own.host === '0.0.0.0' || own.host === '::') return { isWild: true, port: own.port, host: (localHost) => localHost ?? own.host };
+  const address = await addressOf(environment, own.host);
+  return { isWild: false, port: own.port, host: () => address };
+}
+
+/** One that goes on the wire; a TCP transport parameter has room for one (RFC 5354 §3.5). */
+async function addressOf(environment: ActorEnvironment, host: string): Promise<string> {
+  try {
+    return (await environment.lookUp(host))[0] ?? host;
+  } catch (error) {
+    throw new UsageError('INVALID_URL', `${host} has no address`, { cause: error });
+  }
+}

@@ -1,0 +1,49 @@
+import { PoolElement, type ElementSetup, type PoolElementEvents, type UpdateOptions, type WaitOptions } from './element.js';
+import type { Unsubscribe } from './emitter.js';
+
+/** A pool element with several mappings (X-3): this is its first registration, and what is done to it is done to all. Each has its own PE identifier. */
+export class TiedPoolElement extends PoolElement {
+  readonly #others: readonly PoolElement[];
+
+  /** @internal The first registration's is the pool's transport, where it is the first of its pool. */
+  constructor(first: ElementSetup, others: readonly ElementSetup[]) {
+    super(first);
+    this.#others = others.map((setup) => new PoolElement(setup));
+  }
+
+  override get registrations(): readonly PoolElement[] { return [this, ...this.#others]; }
+  override get isRegistered(): boolean { return super.isRegistered && this.#others.every(({ isRegistered }) => isRegistered); }
+
+  /** What any of them has to say; `closed` when all have left. */
+  override on<E extends keyof PoolElementEvents>(event: E, listener: PoolElementEvents[E]): Unsubscribe {
+    let open = 1 + this.#others.length;
+    const heard = (event === 'closed' ? () => { if (--open === 0) (listener as PoolElementEvents['closed'])(); } : listener) as PoolElementEvents[E];
+    const ends = [super.on(event, heard), ...this.#others.map((other) => other.on(event, heard))];
+    return () => { for (const end of ends) end(); };
+  }
+
+  /** Where a registrar refuses it for one of them, it is taken back for all. */
+  override async update(options: UpdateOptions, wait: WaitOptions = {}): Promise<void> {
+    const { policy } = this;
+    const outcomes = await Promise.allSettled([super.update(options, wait), ...this.#others.map((other) => other.update(options, wait))]);
+    const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+    if (failed === undefined) return;
+    const back = { policy };
+    [super.update.bind(this), ...this.#others.map((other) => other.update.bind(other))].forEach((update, index) => {
+      if (outcomes[index]?.status === 'fulfilled') update(back).catch(() => undefined);
+    });
+    throw failed.reason;
+  }
+
+  override async deregister(): Promise<void> {
+    await Promise.all([super.deregister(), ...this.#others.map((other) => other.deregister())]);
+  }
+
+  override async drain(): Promise<void> {
+    await Promise.all([super.drain(), ...this.#others.map((other) => other.drain())]);
+  }
+
+  override async withdraw(): Promise<void> {
+    await Promise.all([super.withdraw(), ...this.#others.map((other) => other.withdraw())]);
+  }
+}
