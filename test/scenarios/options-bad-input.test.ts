@@ -42,11 +42,11 @@ const calls: Readonly<Record<string, Call>> = {
   register: {
     call: ({ rsp }, options) => rsp.register('pool', options, () => undefined),
     options: {
-      listen: 'stringsNotEmpty', advertise: 'address', policy: 'policy', identifier: 'u32', life: 'delayOrForever', mapping: 'choice', address: 'string', ...wait,
+      listen: 'stringsNotEmpty', advertise: 'address', policy: 'policy', identifier: 'u32', life: 'delayOrForever', mapping: 'choice', address: 'string', mappings: 'mappings', ...wait,
       snapshot: 'function', maxSessions: 'count', concurrency: 'count', outputCommit: 'boolean', liveness: 'liveness', cookieKeys: 'cookieKeys', cookieLifetime: 'delay', foreignCookies: 'boolean',
     },
   },
-  'register, Basic Mode': { call: ({ rsp }, options) => rsp.register('pool', { mapping: 'none', ...options }), options: { address: 'address' } },
+  'register, Basic Mode': { call: ({ rsp }, options) => rsp.register('pool', { mapping: 'none', ...options }), options: { address: 'anyAddress' } },
   update: { call: ({ element }, options) => element.update(options), options: { policy: 'policy', cookieKeys: 'cookieKeys', foreignCookies: 'boolean' } },
   'update, wait': { call: ({ element }, options) => element.update({}, options), options: wait },
   connect: {

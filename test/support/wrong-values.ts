@@ -2,6 +2,8 @@
 const other = { text: 'x', number: 7, nothing: null, yes: true, list: [], object: {}, run: () => undefined, symbol: Symbol('x'), big: 1n, notANumber: NaN } as const;
 const but = (...names: readonly (keyof typeof other)[]): unknown[] => Object.entries(other).filter(([name]) => !names.includes(name as keyof typeof other)).map(([, value]) => value);
 
+const noAddress = ['', 'localhost', 'tcp://', 'tcp://h', 'tcp://h:', 'tcp://h:65536', 'tcp://h:-1', 'tcp://h:1x', 'tcp://[::1', 'tcp://a b:1', 'tcp://:1', '://h:1'];
+
 export const wrong = {
   string: but('text'),
   strings: [...but('list'), [7], ['x', null]],
@@ -22,5 +24,8 @@ export const wrong = {
   cookieKeys: [...but('list'), [7], [null], [{ id: 'a' }], [{ id: '', key: Buffer.alloc(16) }], [{ id: 'k'.repeat(256), key: Buffer.alloc(16) }], [{ id: 'a', key: Buffer.alloc(15) }], [{ id: 'a', key: 'x'.repeat(32) }], [{ id: 'a', key: Buffer.alloc(16) }, { id: 'a', key: Buffer.alloc(32) }]],
   liveness: [...but('object'), 'thread', { nonsense: 1 }, { port: -1 }, { port: 65_536 }, { port: 'x' }, { bound: 0 }, { bound: Infinity }],
   policy: [...but(), 'round-robin', { policy: 'best' }, { policy: 'toString' }, { policy: 7 }, { policy: 'weighted-random' }, { policy: 'least-used', load: -1 }, { policy: 'least-used', load: '1' }],
-  address: [...but(), '', 'localhost', 'tcp://', 'tcp://h', 'tcp://h:', 'tcp://h:65536', 'tcp://h:-1', 'tcp://h:1x', 'http://h:1', 'tcp://[::1', 'tcp://a b:1', 'tcp://:1', '://h:1'],
+  mappings: [...but(), [7], [null], [[]], [{}], [{ mapping: 'sctp' }], [{ mapping: 'none' }], [{ mapping: 'tcp', address: 'tcp://h:1' }], [{ mapping: 'tcp', listen: ['tcp://0.0.0.0:0'] }]],
+  /** Of Basic Mode: any scheme will do. */
+  anyAddress: [...but(), ...noAddress],
+  address: [...but(), ...noAddress, 'http://h:1'],
 } as const;
