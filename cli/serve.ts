@@ -38,11 +38,12 @@ async function run(name: keyof typeof services, { pool, registrar, policy, id, l
   const rsp = await initialize({ registrars: registrar, timers, logger: lineLogger(logLevel) }).catch(failWith);
   const ended = untilSignal();
   void ended.then(() => leave(() => rsp.close())); // also while it still hunts for a registrar
-  const element = await rsp.register(pool, { listen: [listen], policy, cookieKeys, ...(id !== undefined && { identifier: id }) }, (session) => {
+  const registering = rsp.register(pool, { listen: [listen], policy, cookieKeys, ...(id !== undefined && { identifier: id }) }, (session) => {
     services[name](session, hex(element.identifier));
-  }).catch(failWith);
+  });
+  if (cookieKeyFile !== undefined) process.on('SIGHUP', () => void registering.then((element) => newKeys(element, cookieKeyFile)));
+  const element = await registering.catch(failWith);
   process.stdout.write(`${name} serves pool ${JSON.stringify(pool)} as ${hex(element.identifier)}, process ${process.pid}, on ${element.address}\n`);
-  if (cookieKeyFile !== undefined) process.on('SIGHUP', () => void newKeys(element, cookieKeyFile));
 }
 
 function keysOrFail(file: string | undefined): readonly CookieKey[] | undefined {

@@ -35,6 +35,7 @@ const keyOf = (session: Session): string => Buffer.from(decodeSnapshot(cookieOf(
 const issuedOf = (session: Session): number => decodeSnapshot(cookieOf(session).snapshot!).issued;
 
 describe('signed state cookies (D-24 to D-26)', () => {
+  // proves 5352-3.8-d
   it('an element with the key takes the session over', async () => {
     const { seen, crash, sends, session } = await pool([{ cookieKeys: [key] }, { cookieKeys: [key] }]);
     expect(keyOf(session)).toBe('new');
@@ -251,6 +252,25 @@ describe('cookies of others, and services that cannot read them', () => {
     expect(world.user().pools.reports).toEqual([1]);
   });
 
+  it('D-13: the cookie listener is awaited before the session is accepted, so before any data', async () => {
+    const world = new SessionWorld();
+    const order: string[] = [];
+    const onSession = (session: ServiceSession): void => {
+      session.on('cookie', async () => {
+        order.push('cookie');
+        await new Promise<void>((done) => { world.clock.setTimeout(done, 200); });
+        order.push('restored');
+      });
+      session.on('data', (data, info) => { order.push(data.toString()); session.setCookie(data); void info.reply(data); });
+    };
+    const { session, crash } = await pool([{}, { onSession }], { world });
+    session.on('failover', () => { order.push('failover'); });
+    crash(0);
+    for (const letter of 'cd') void session.send(letter);
+    await world.settled(session.flush());
+    expect(order).toEqual(['cookie', 'restored', 'failover', 'c', 'd']);
+  });
+
   it('a cookie that a service sets while it fails to restore is not that of the session', async () => {
     const onSession = (session: ServiceSession): void => {
       session.on('cookie', () => { session.setCookie('spoilt'); throw new Error('no'); });
@@ -265,7 +285,7 @@ describe('cookies of others, and services that cannot read them', () => {
 });
 
 describe('cookies are repeated (X-5)', () => {
-  it('that of a silent session is issued anew before it gets stale, also where the service only uses setCookie, also by the element that restored it', async () => {
+  it('X-5: that of a silent session is issued anew before it gets stale, also where the service only uses setCookie, also by the element that restored it', async () => {
     const options = { cookieKeys: [key], cookieLifetime: 10_000 };
     const { world, session, crash, sends, seen } = await pool([options, options, options]);
     let first = issuedOf(session);
