@@ -3,7 +3,7 @@ import { initialize, type ServiceAccessPoint } from '../../index.js';
 import { steps } from '../../testing/simulation/service.js';
 import { answers, FrameGate } from '../support/frame-gate.js';
 import { killAll, startRegistrar, type Program } from '../support/processes.js';
-import { instancesAt, manners, pools, SteppedSession, steppingElement } from '../support/stepped-sessions.js';
+import { instancesAt, manners, pools, savedAt, SteppedSession, steppingElement } from '../support/stepped-sessions.js';
 
 const PATIENCE = 60_000;
 
@@ -66,6 +66,8 @@ async function dies(kill: (sessions: readonly SteppedSession[]) => Promise<unkno
   const [again] = await Promise.all([spawned(), ...moved]);
   await concluded(sessions);
   const [before, after] = await Promise.all([instancesAt(died, 'died', false), instancesAt(next, 'next', true)]);
+  const saved = savedAt([died, next]);
+  for (const { history, id } of sessions) history.saved = saved.get(id) ?? history.saved;
   for (const { history, id } of sessions) history.instances = [...before.get(id) ?? [], ...after.get(id) ?? []];
   [serving, spare] = [next, again];
   return sessions;

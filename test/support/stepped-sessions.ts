@@ -110,6 +110,17 @@ export async function steppingElement(registrar: string, identifier: number): Pr
   return element;
 }
 
+/** The cookies that elements said they had made, by session. */
+export function savedAt(elements: readonly Program[]): Map<string, Set<string>> {
+  const saved = new Map<string, Set<string>>();
+  for (const [, text] of elements.flatMap(({ said }) => said.map((line) => /^saved (.*)$/.exec(line) ?? []))) {
+    if (text === undefined) continue;
+    const { session, cookie } = JSON.parse(text) as { readonly session: string; readonly cookie: string };
+    saved.set(session, (saved.get(session) ?? new Set()).add(cookie));
+  }
+  return saved;
+}
+
 /** What an element said that its sessions saw; of one that has been killed no more is known. */
 export async function instancesAt(element: Program, process: string, isAlive: boolean): Promise<Map<string, InstanceHistory[]>> {
   const instances = new Map<string, InstanceHistory[]>();

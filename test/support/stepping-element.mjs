@@ -16,6 +16,7 @@ let death;
 
 const die = () => { process.kill(process.pid, 'SIGKILL'); };
 const log = {
+  saved: (session) => ({ add: (cookie) => { say(`saved ${JSON.stringify({ session, cookie })}`); } }),
   of: (session) => ({
     push: (record) => {
       const { epoch, events } = record;

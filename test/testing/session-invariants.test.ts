@@ -11,6 +11,7 @@ function good(mode: SessionHistory['mode'] = 'effectively-once', stateful = mode
   for (const number of [1, 2, 3, 4]) history.sends.set(number, 'resolved');
   history.replies.push(...(stateful ? reference(messages).replies : messages.flatMap(statelessReplies)));
   history.ticks.push(1, 2, 3);
+  (history.saved as Set<string>).add('2/x 0');
   history.instances.push(instance('pe1#1', 1, '1', '2'), { ...instance('pe2#1', 2, ...(stateful ? ['cookie 2/x 0'] : []), 'callback', '3', '4'), state: stateText(reference(messages).state) });
   return history;
 }
@@ -20,6 +21,9 @@ const instance = (process: string, epoch: number, ...events: string[]): Instance
 
 /** Each message in another mode: what is effectively-once keeps its promise in any session. */
 const mixed = (): SessionHistory => ({ ...good('at-least-once'), modes: new Map([[1, 'effectively-once'], [2, 'at-most-once'], [4, 'effectively-once']] as const) });
+
+/** Its first message was a request. */
+const asked = (): SessionHistory => edited(good(), ({ requests, replies }) => requests.set(1, replies.shift()));
 
 const last = (history: SessionHistory): InstanceHistory => history.instances[1]!;
 
@@ -42,6 +46,8 @@ const bad: Readonly<Record<string, readonly (() => SessionHistory)[]>> = {
     () => edited(good(), ({ replies }) => replies.push(...repliesTo('4 d', reference(['1 a', '3 c', '2 b', '4 d']).state))),
     () => edited(good(), ({ replies }) => replies.push(...repliesTo('4 d', reference(['3 c']).state))),
     () => edited(good('at-least-once'), ({ replies }) => replies.push('1.0 2/00000000/1.1')),
+    () => edited(asked(), ({ requests }) => requests.set(1, 'NO_REPLY')),
+    () => edited(asked(), ({ requests }) => requests.set(1, '1.0 1/00000000/1')),
   ],
   'every reply comes': [() => edited(good('at-least-once'), ({ replies }) => replies.pop())],
   'state is as if nothing had failed': [() => edited(good(), (history) => { last(history).state = stateText(reference(['1 a', '2 b', '4 d']).state); }),
@@ -55,6 +61,8 @@ const bad: Readonly<Record<string, readonly (() => SessionHistory)[]>> = {
     () => edited(good('at-most-once'), ({ replies }) => replies.push(replies[0]!)),
   ],
   'at-most-once reports what it may have lost': [() => edited(good('at-most-once'), (history) => last(history).events.pop())],
+  'a request has its own reply': [() => edited(asked(), ({ requests }) => requests.set(1, repliesTo('2 b', reference(['1 a', '2 b']).state)[0]))],
+  'what is restored was saved': [() => edited(good(), ({ saved }) => (saved as Set<string>).clear())],
   'what was taken back is handled by nobody': [() => edited(good(), ({ takenBack }) => takenBack.add(3))],
   'what was discarded is not handled again': [() => edited(good(), ({ discarded }) => discarded.set(4, 2))],
   'unprompted messages come once': [() => edited(good(), ({ notes }) => notes.push('1.1', '1.2', '1.1'))],
@@ -90,6 +98,10 @@ describe.each(sessionInvariants.map((invariant) => [invariant.name, invariant] a
   });
 });
 
+it('a request that is answered by its promise leaves no gap among the replies', () => {
+  expect(sessionInvariants.flatMap(({ check }) => check(asked()) ?? [])).toEqual([]);
+});
+
 it('modes are those of the messages: each is held to its own', () => {
   const wrong = (history: SessionHistory): string[] => sessionInvariants.flatMap(({ name, check }) => (check(history) === undefined ? [] : [name]));
   expect(wrong(mixed())).toEqual([]);
@@ -99,8 +111,11 @@ it('modes are those of the messages: each is held to its own', () => {
   expect(wrong(edited(mixed(), (history) => { history.instances[0]!.events.pop(); history.undelivered.push('2 b'); }))).toEqual([]);
 });
 
-it('a session may end over a poisoned message (D-17), and over nothing else', () => {
+it('a session may end over a poisoned message (D-17), or a cookie that its user has forged (D-26), and over nothing else', () => {
   const goesOn = sessionInvariants.find(({ name }) => name === 'the session goes on')!;
   expect(goesOn.check({ ...good(), end: 'POISONED_MESSAGE', errors: ['POISONED_MESSAGE'], failovers: 3 })).toBeUndefined();
   expect(goesOn.check({ ...good(), end: 'POISONED_MESSAGE', errors: ['POISONED_MESSAGE'], failovers: 1 })).toEqual(expect.any(String));
+  const refused = { end: 'FAILOVER_FAILED', errors: ['COOKIE_REFUSED', 'FAILOVER_FAILED'] };
+  expect(goesOn.check({ ...good(), ...refused, isForged: true })).toBeUndefined();
+  expect(goesOn.check({ ...good(), ...refused })).toBe('its own cookie was refused');
 });

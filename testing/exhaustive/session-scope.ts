@@ -55,6 +55,7 @@ class SessionWorld implements SearchWorld {
   readonly #network: SteeredNetwork;
   readonly #watch = new Watch();
   readonly #history: SessionHistory;
+  readonly #saved = new Set<string>();
   readonly #transcript: Transcript;
   readonly #elements = new Map<string, Element>();
   readonly #registry: PoolElement[] = [];
@@ -70,6 +71,7 @@ class SessionWorld implements SearchWorld {
     this.#network = this.#world.network as SteeredNetwork;
     this.#transcript = new Transcript(() => this.#clock.now());
     this.#history = emptyHistory({ mode, stateful: style.stateful, concurrency: style.concurrency, window: { messages: 1024, bytes: 0x10_0000 } });
+    this.#history.saved = this.#saved;
   }
 
   /** Both elements listen, and the user has begun to connect. */
@@ -176,7 +178,7 @@ class SessionWorld implements SearchWorld {
     const host = this.#world.host(name);
     const identifier = ++this.#identifiers;
     const plane = new DataPlane({ environment: host.environment, pools: new ListedPools([], host), timers: quickTimers });
-    const { options, onSession } = counterService(this.style, host, `${name}#${identifier}`, { log: { of: () => this.#history.instances }, transcript: this.#transcript });
+    const { options, onSession } = counterService(this.style, host, `${name}#${identifier}`, { log: { of: () => this.#history.instances, saved: () => this.#saved }, transcript: this.#transcript });
     const listening = plane.listen(`tcp://${host.address}:0`, { handle: HANDLE, handleBytes: Buffer.from(HANDLE), options, onSession, element: () => undefined });
     await this.#clock.settle();
     const service = await listening;

@@ -1,6 +1,6 @@
 import type { Recovery, PendingMessage } from '../../actors/recovery.js';
 import type { Session } from '../../actors/session.js';
-import type { SendOptions } from '../../actors/session-messages.js';
+import type { RequestOptions, SendOptions } from '../../actors/session-messages.js';
 import { RserpoolError, SessionError } from '../../errors.js';
 import { numberOf } from './counter.js';
 import type { SessionHistory } from './session-history.js';
@@ -33,6 +33,19 @@ export function sendRecorded(session: Session | undefined, history: SessionHisto
   history.sent.push(text);
   session?.send(text, options).then(() => { history.sends.set(number, 'resolved'); }, (error: unknown) => {
     history.sends.set(number, error instanceof RserpoolError ? error.code : String(error));
+    if (isTakenBack(error)) history.takenBack.add(number);
+  });
+}
+
+/** The same as a request: its promise is its reply's. */
+export function requestRecorded(session: Session | undefined, history: SessionHistory, text: string, options: RequestOptions): void {
+  const number = numberOf(text);
+  history.sent.push(text);
+  history.requests.set(number, undefined);
+  const settled = (reply: string, outcome: string): void => { history.requests.set(number, reply); history.sends.set(number, outcome); };
+  session?.request(text, options).then(({ data }) => { settled(data.toString(), 'resolved'); }, (error: unknown) => {
+    const code = error instanceof RserpoolError ? error.code : String(error);
+    settled(code, code);
     if (isTakenBack(error)) history.takenBack.add(number);
   });
 }

@@ -78,7 +78,7 @@ function drawFaults(random: SeededRandom, registrars: readonly string[], element
     victims: [
       ...registrars.map((host) => ({ host, weight: 6, kinds: ['crash', 'crash', 'freeze', 'freeze', 'block', 'cut', 'cut one way', 'hold', 'break', 'slow', 'drain'] as const })),
       ...elements.map((host) => ({ host, weight: 2, kinds: ['crash', 'crash', 'freeze', 'block', 'cut', 'cut one way', 'hold', 'break', 'slow', 'drain'] as const })),
-      ...users.map((host) => ({ host, weight: 1, kinds: ['freeze', 'block', 'cut', 'cut one way', 'hold', 'break'] as const })),
+      ...users.map((host) => ({ host, weight: 1, kinds: ['freeze', 'block', 'cut', 'cut one way', 'hold', 'break', 'crash'] as const })),
     ],
     others: [...registrars, ...elements, ...users], count: 2 + random.below(12), span, segments: 0, longest: 8_000,
   });

@@ -13,7 +13,7 @@ import { checksumsSum, lookUpsAnswered, removalsFair, restInvariants, takeoversF
 import { planScope, type ScopePlan } from './scope-plan.js';
 import type { ElementView, RegistrarView, ScopeView } from './scope-view.js';
 import { counterService } from './service.js';
-import { registered } from './session-life.js';
+import { abandoned, registered, rotate } from './session-life.js';
 import { InstanceLog } from './session-history.js';
 import { Stage, type Role } from './stage.js';
 import { WatchedSession } from './watched-session.js';
@@ -61,11 +61,14 @@ class Scope {
     await stage.world.advance(span);
     stage.heal();
     await this.#quiet();
-    for (const session of this.#sessions) await session.rest(60_000);
-    for (const session of this.#sessions) session.check('at rest');
+    for (const session of this.#living) await session.rest(60_000);
+    for (const session of this.#living) session.check('at rest');
+    for (const what of abandoned(this.#log, (process) => [...this.#elements.values()].some((element) => element.process === process), this.#living.map(({ id }) => id ?? ''))) stage.violated('the sessions of a user that died end', what);
     this.#isOver = true;
     await stage.close([...users.map(({ name }) => name), ...elements.keys(), ...registrars.map(({ name }) => name)], 30_000);
   }
+
+  get #living(): WatchedSession[] { return this.#sessions.filter(({ isGone }) => !isGone); }
 
   /** Waits until all invariants hold, which has its bound, and then that they go on to hold. */
   async #quiet(): Promise<void> {
@@ -188,10 +191,11 @@ class Scope {
         const identifier = this.#plan.identifiers(name, life);
         this.#names.set(identifier, name);
         const accessPoint = await initialize({ registrars: this.#allAsap, environment: host.environment });
-        this.#elements.set(name, { pool, identifier, accessPoint });
+        this.#elements.set(name, { pool, identifier, accessPoint, process: `${name}#${life}` });
         const service = counterService(this.#plan.styles.get(pool)!, host, `${name}#${life}`, { log: this.#log, transcript: this.#stage.transcript });
         await registered(accessPoint, host, async () => {
           const element = await accessPoint.register(pool, { identifier, ...service.options }, service.onSession);
+          rotate(element, host, this.#plan.styles.get(pool)!, this.#plan.span / 2);
           this.#stage.transcript.note(name, `is registered in ${pool} at ${accessPoint.registrar?.address ?? 'nobody'}`);
           element.on('lost', ({ reason }) => { this.#stage.transcript.note(name, `has lost its registration: ${reason}`); });
           element.on('registered', ({ registrar }) => { this.#stage.transcript.note(name, `is registered again at ${registrar ?? 'nobody'}`); });
@@ -215,7 +219,7 @@ class Scope {
         accessPoint = await initialize({ registrars: this.#allAsap, environment: host.environment });
         void this.#lookUp(accessPoint, host, user);
         const style = this.#plan.styles.get(user.pool)!;
-        session = new WatchedSession(this.#stage, host, { ...style, mode: user.mode, messages: user.messages, window: { messages: 1024, bytes: 0x10_0000 }, callback: user.callback, reading: 0 }, (identifier) => this.#names.get(identifier) ?? hexadecimal(identifier), this.#log);
+        session = new WatchedSession(this.#stage, host, { ...style, mode: user.mode, messages: user.messages, window: { messages: 1024, bytes: 0x10_0000 }, callback: user.callback, reading: 0, isForged: false }, (identifier) => this.#names.get(identifier) ?? hexadecimal(identifier), this.#log);
         await session.open(accessPoint, user.pool);
         this.#sessions.push(session);
         session.send();
@@ -253,6 +257,8 @@ class Scope {
 }
 
 interface RunningElement {
+  /** `e1#2`. */
+  readonly process: string;
   readonly pool: string;
   readonly identifier: number;
   readonly accessPoint: ServiceAccessPoint;

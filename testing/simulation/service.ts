@@ -32,9 +32,11 @@ export interface ServiceStyle {
   /** `outputCommit: false`. */
   readonly streaming: boolean;
   readonly maxSessions: number;
+  /** Its cookies are signed. */
+  readonly signed: boolean;
 }
 
-export const plainStyle: ServiceStyle = { stateful: true, every: 1, snapshot: false, delay: 0, pauseAfter: 'received', concurrency: 1, tickAfter: 0, sends: false, dice: false, streaming: false, maxSessions: Infinity };
+export const plainStyle: ServiceStyle = { stateful: true, every: 1, snapshot: false, delay: 0, pauseAfter: 'received', concurrency: 1, tickAfter: 0, sends: false, dice: false, streaming: false, maxSessions: Infinity, signed: false };
 
 export function drawStyle(random: SeededRandom): ServiceStyle {
   const stateful = random.below(2) === 0;
@@ -45,12 +47,17 @@ export function drawStyle(random: SeededRandom): ServiceStyle {
     stateful, snapshot, every, streaming, delay: random.below(2) * (1 + random.below(40)), pauseAfter: steps[random.below(steps.length)] ?? 'received',
     concurrency: stateful || random.below(3) > 0 ? 1 : 3, tickAfter: random.below(snapshot ? 2 : 4) === 0 ? 1 + random.below(30) : 0, sends: random.below(3) === 0,
     dice: every === 1 && !streaming && random.below(3) === 0, // what was shown and is in no cookie may come out differently (D-11)
-    maxSessions: random.below(6) === 0 ? 1 + random.below(2) : Infinity,
+    maxSessions: random.below(6) === 0 ? 1 + random.below(2) : Infinity, signed: stateful && random.below(3) === 0,
   };
 }
 
+const keyOf = (id: string): CookieKey => ({ id, key: Buffer.from(`${id} key of a pool, for its cookies`) });
+/** Every element knows both, and signs with the older one until its operator has told it to sign with the newer. */
+const keys: readonly CookieKey[] = [keyOf('older'), keyOf('newer')];
+export const rotatedKeys: readonly CookieKey[] = [...keys].reverse();
+
 export interface Audience {
-  readonly log: Pick<InstanceLog, 'of'>;
+  readonly log: Pick<InstanceLog, 'of' | 'saved'>;
   readonly transcript: Pick<Transcript, 'note'>;
   /** Holds a handler after one of its steps. */
   readonly hold?: (step: Step, message: string) => Promise<void> | undefined;
@@ -77,6 +84,7 @@ export function counterService(style: ServiceStyle, host: ServiceHost, process: 
       ...(!style.stateful && style.concurrency > 1 && { concurrency: style.concurrency }),
       ...(style.streaming && { outputCommit: false }),
       ...(style.maxSessions !== Infinity && { maxSessions: style.maxSessions }),
+      ...(style.signed && { cookieKeys: keys }),
     },
   };
 }
@@ -103,7 +111,11 @@ class Counter {
 
   snapshot(): Uint8Array { return Buffer.from(this.#cookie()); }
 
-  #cookie(): string { return `${stateText(this.#state)} ${this.#ticks}`; }
+  #cookie(): string {
+    const cookie = `${stateText(this.#state)} ${this.#ticks}`;
+    this.audience.log.saved(this.session.id).add(cookie);
+    return cookie;
+  }
 
   #restore(cookie: string): void {
     const [state = '', ticks] = cookie.split(' ');

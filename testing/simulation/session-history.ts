@@ -19,6 +19,12 @@ export interface SessionHistory {
   /** Messages that the failover callback discarded (D-15), and the epoch in which it did. */
   readonly discarded: Map<number, number>;
   readonly replies: string[];
+  /** Messages sent as requests, and what their promises gave: the reply, or the error's code. */
+  readonly requests: Map<number, string | undefined>;
+  /** Every state that its services have saved, as a cookie's text. */
+  saved: ReadonlySet<string>;
+  /** Its user changes the cookies that it keeps: the session cannot be restored, and ends. */
+  readonly isForged: boolean;
   /** Unprompted messages that waited for a snapshot, in the order in which the user saw them. */
   readonly ticks: number[];
   /** Unprompted messages that waited for nothing: `EPOCH.NUMBER`. */
@@ -60,6 +66,19 @@ export interface InstanceHistory {
 /** What pool elements saw, by session: they see one before its user knows that it is open. */
 export class InstanceLog {
   readonly #bySession = new Map<string, InstanceHistory[]>();
+  readonly #saved = new Map<string, Set<string>>();
+
+  /** Cookies that were made for it. */
+  saved(sessionId: string): Set<string> {
+    const known = this.#saved.get(sessionId) ?? new Set();
+    this.#saved.set(sessionId, known);
+    return known;
+  }
+
+  /** All instances there are, with their sessions' ids. */
+  *[Symbol.iterator](): IterableIterator<readonly [string, InstanceHistory]> {
+    for (const [id, instances] of this.#bySession) for (const instance of instances) yield [id, instance];
+  }
 
   of(sessionId: string): InstanceHistory[] {
     const known = this.#bySession.get(sessionId) ?? [];
@@ -70,11 +89,11 @@ export class InstanceLog {
 
 export const modeOf = ({ mode, modes }: Pick<SessionHistory, 'mode' | 'modes'>, number: number): DeliveryMode => modes.get(number) ?? mode;
 
-type Given = Pick<SessionHistory, 'mode' | 'stateful' | 'concurrency' | 'window'> & Partial<Pick<SessionHistory, 'modes' | 'streaming'>>;
+type Given = Pick<SessionHistory, 'mode' | 'stateful' | 'concurrency' | 'window'> & Partial<Pick<SessionHistory, 'modes' | 'streaming' | 'isForged'>>;
 
-export function emptyHistory({ modes = new Map(), streaming = false, mode, stateful, concurrency, window }: Given): SessionHistory {
+export function emptyHistory({ modes = new Map(), streaming = false, isForged = false, mode, stateful, concurrency, window }: Given): SessionHistory {
   return {
-    mode, modes, stateful, concurrency, streaming, window, sent: [], sends: new Map(), takenBack: new Set(), discarded: new Map(), replies: [], ticks: [], notes: [], instances: [], undelivered: [], errors: [],
+    mode, modes, stateful, concurrency, streaming, window, sent: [], sends: new Map(), takenBack: new Set(), discarded: new Map(), replies: [], requests: new Map(), saved: new Set(), isForged, ticks: [], notes: [], instances: [], undelivered: [], errors: [],
     failovers: 0, end: undefined, isSettled: false, mostKept: { messages: 0, bytes: 0 },
   };
 }

@@ -12,6 +12,7 @@ export interface SessionInvariant {
 export const sessionInvariants: readonly SessionInvariant[] = [
   { name: 'replies are as if nothing had failed', when: 'always', check: repliesInOrder },
   { name: 'every reply comes', when: 'at rest', check: allReplies },
+  { name: 'a request has its own reply', when: 'always', check: ownReplies },
   { name: 'replies say what was counted', when: 'at rest', check: genuineReplies },
   { name: 'state is as if nothing had failed', when: 'at rest', check: finalState },
   { name: 'at-least-once loses nothing', when: 'at rest', check: nothingLost },
@@ -22,6 +23,7 @@ export const sessionInvariants: readonly SessionInvariant[] = [
   { name: 'what was discarded is not handled again', when: 'always', check: discardedForGood },
   { name: 'unprompted messages are numbered without a gap', when: 'always', check: ticksInOrder },
   { name: 'unprompted messages come once', when: 'always', check: ({ notes }) => notes.find((note, index) => notes.indexOf(note) !== index)?.concat(' came twice') },
+  { name: 'what is restored was saved', when: 'always', check: restoredAsSaved },
   { name: 'order at the new pool element', when: 'always', check: (history) => first(history.instances, (instance) => orderAt(instance, history)) },
   { name: 'a message at a time', when: 'always', check: ({ instances, concurrency }) => first(instances, (instance) => (instance.mostRunning > concurrency ? `${instance.mostRunning} handlers at once at ${place(instance)}` : undefined)) },
   { name: 'one epoch at a time at a pool element', when: 'always', check: oneEpoch },
@@ -38,13 +40,14 @@ const isExact = (history: SessionHistory, number: number): boolean => modeOf(his
 const isLeft = ({ takenBack, discarded }: SessionHistory, number: number): boolean => !takenBack.has(number) && !discarded.has(number);
 
 const numbersOf = ({ sent }: SessionHistory): number[] => sent.map(numberOf);
-const labelsOf = (number: number): string[] => Array.from({ length: replyCount(number) }, (_, index) => `${number}.${index}`);
+/** Of replies that come as data: the first to a request is its own. */
+const labelsOf = (number: number, { requests }: SessionHistory): string[] => Array.from({ length: replyCount(number) }, (_, index) => `${number}.${index}`).slice(requests.has(number) ? 1 : 0);
 type Reply = ReturnType<typeof readReply>;
 
 function repliesInOrder(history: SessionHistory): string | undefined {
   const replies = history.replies.map(readReply).filter(({ number }) => isExact(history, number));
   if (replies.length === 0) return undefined;
-  const expected = numbersOf(history).filter((number) => isExact(history, number)).flatMap(labelsOf);
+  const expected = numbersOf(history).filter((number) => isExact(history, number)).flatMap((number) => labelsOf(number, history));
   return wrongLabel(replies, expected, history.concurrency) ?? (history.stateful ? oneStory(replies, history) : oneAnswerEach(replies, history));
 }
 
@@ -93,12 +96,25 @@ function oneAnswerEach(replies: readonly Reply[], { streaming }: SessionHistory)
 function allReplies(history: SessionHistory): string | undefined {
   if (history.end !== undefined) return undefined;
   const given = new Set(history.replies.map((reply) => readReply(reply).label));
-  const missing = numbersOf(history).filter((number) => modeOf(history, number) !== 'at-most-once' && isLeft(history, number)).flatMap(labelsOf).filter((label) => !given.has(label));
+  const missing = numbersOf(history).filter((number) => modeOf(history, number) !== 'at-most-once' && isLeft(history, number)).flatMap((number) => labelsOf(number, history)).filter((label) => !given.has(label));
   return missing.length === 0 ? undefined : `no reply ${missing.join(', ')}`;
 }
 
+/** The first to that message, whoever gave it; at rest there is one where there will be one. */
+function ownReplies(history: SessionHistory): string | undefined {
+  for (const [number, reply] of history.requests) {
+    if (reply === undefined || !/^\d/.test(reply)) continue;
+    const { label } = readReply(reply);
+    if (label !== `${number}.0`) return `request ${number} was answered by ${label}`;
+  }
+  return undefined;
+}
+
 function genuineReplies(history: SessionHistory): string | undefined {
-  return first(history.replies, (text) => {
+  const answers = [...history.requests.values()].filter((reply) => reply !== undefined && /^\d/.test(reply)) as string[];
+  const unanswered = [...history.requests].filter(([number, reply]) => modeOf(history, number) !== 'at-most-once' && isLeft(history, number) && !answers.includes(reply ?? '')).map(([number, reply]) => `${number} (${reply ?? 'it waits'})`);
+  if (unanswered.length > 0 && history.end === undefined) return `no reply to request ${unanswered.join(', ')}`;
+  return first([...history.replies, ...answers], (text) => {
     const { label, number, state } = readReply(text);
     const last = state.seen.at(-1);
     return last === undefined || numberOf(last) !== number || (!history.stateful && state.seen.length !== 1) ? `reply ${label} was made after ${state.seen.join(', ')}` : notGenuine(`reply ${label}`, text.split(' ')[1] ?? '', history);
@@ -181,6 +197,14 @@ function ticksInOrder({ ticks }: SessionHistory): string | undefined {
 
 // ---- at the pool elements
 
+/** Whoever brings it: a cookie is verified before it is handled (D-24, D-26). */
+function restoredAsSaved({ instances, saved }: SessionHistory): string | undefined {
+  return first(instances, (instance) => {
+    const [, cookie] = /^cookie (.*)$/.exec(instance.events[0] ?? '') ?? [];
+    return cookie === undefined || saved.has(cookie) ? undefined : `${place(instance)} restored ${cookie}, which nobody saved`;
+  });
+}
+
 /** D-13: the cookie, what the callback sent, the rest by its numbers. */
 function orderAt(instance: InstanceHistory, history: SessionHistory): string | undefined {
   const { events } = instance;
@@ -224,8 +248,9 @@ function sendsSettle({ sent, sends }: SessionHistory): string | undefined {
 }
 
 /** Three failovers over one message end a session (D-17), nothing else does. */
-function goesOn({ end, errors, failovers }: SessionHistory): string | undefined {
-  return end === undefined || (errors.includes('POISONED_MESSAGE') && failovers >= 2) ? undefined : `it ended: ${end} (${errors.join(', ')})`;
+function goesOn({ end, errors, failovers, isForged }: SessionHistory): string | undefined {
+  if (!isForged && errors.includes('COOKIE_REFUSED')) return 'its own cookie was refused';
+  return end === undefined || (isForged && errors.includes('COOKIE_REFUSED')) || (errors.includes('POISONED_MESSAGE') && failovers >= 2) ? undefined : `it ended: ${end} (${errors.join(', ')})`;
 }
 
 function windowBounded({ window, mostKept }: SessionHistory): string | undefined {

@@ -4,8 +4,9 @@ import type { DeliveryMode } from '../../delivery/modes.js';
 import type { Milliseconds } from '../../environment.js';
 import type { FailoverCallback } from '../../actors/recovery.js';
 import type { SendOptions } from '../../actors/session-messages.js';
+import { UnknownPoolHandleError } from '../../errors.js';
 import type { WorldHost } from '../world.js';
-import { discardSome, record, sendRecorded } from './recording.js';
+import { discardSome, record, requestRecorded, sendRecorded } from './recording.js';
 import { emptyHistory, type InstanceLog, type SessionHistory } from './session-history.js';
 import { sessionInvariants } from './session-invariants.js';
 import type { Stage } from './stage.js';
@@ -21,6 +22,8 @@ export interface ScriptedMessage {
   /** Its signal aborts after so long. */
   readonly abortAfter?: Milliseconds;
   readonly ack?: boolean;
+  /** Sent as a request. */
+  readonly isRequest?: boolean;
 }
 
 export interface SessionScript {
@@ -35,6 +38,8 @@ export interface SessionScript {
   readonly callback: 'none' | 'sends' | 'discards';
   /** The listener takes so long. */
   readonly reading: Milliseconds;
+  /** It changes the cookies that it keeps. */
+  readonly isForged: boolean;
 }
 
 /** A session that a simulated user has, with the history that invariants are held against. */
@@ -56,6 +61,8 @@ export class WatchedSession {
   }
 
   get id(): string | undefined { return this.#session?.id; }
+  /** Its process has died. */
+  get isGone(): boolean { return !this.#host.process.isAlive; }
   get isOpen(): boolean { return this.#session !== undefined; }
   get epoch(): number { return this.#session?.epoch ?? 0; }
   get peIdentifier(): number | undefined { return this.#session?.peIdentifier; }
@@ -65,11 +72,25 @@ export class WatchedSession {
   /** Opens the session; fails only with its access point. */
   async open(accessPoint: ServiceAccessPoint, handle: string): Promise<void> {
     const { mode, window, callback } = this.#script;
-    const session = await accessPoint.connect(handle, { deliveryMode: mode, window, openTimeout: PATIENCE, failoverTimeout: PATIENCE, ...(callback !== 'none' && { onFailover: this.#recover }) });
+    const session = await this.#connected(() => accessPoint.connect(handle, { deliveryMode: mode, window, openTimeout: PATIENCE, failoverTimeout: this.#script.isForged ? 2_000 : PATIENCE, ...(callback !== 'none' && { onFailover: this.#recover }) }));
     this.#session = session as UserSession;
     this.history.instances = this.log.of(session.id);
+    this.history.saved = this.log.saved(session.id);
+    if (this.#script.isForged) this.#forge();
     this.#note(`has a session with ${this.#nameOf(session.peIdentifier ?? 0)}`);
     this.#listen(session);
+  }
+
+  /** A user that starts when its pool is empty asks again, while its process lives. */
+  async #connected(connect: () => Promise<Session>): Promise<Session> {
+    for (;;) {
+      try {
+        return await connect();
+      } catch (error) {
+        if (!(error instanceof UnknownPoolHandleError) || this.isGone) throw error;
+        await this.#pause(100);
+      }
+    }
   }
 
   /** Sends something and makes some of what is pending superfluous, as a callback may. */
@@ -88,11 +109,21 @@ export class WatchedSession {
     }, message.after);
   }
 
-  #send(number: number, { padding, deliver, lifetime, ack, abortAfter }: ScriptedMessage): void {
+  /** As soon as there is a cookie it is another one. */
+  #forge(): void {
+    const half = this.#session?.half;
+    if (half === undefined || this.history.end !== undefined || this.#isLeaving) return;
+    const { cookie } = half;
+    if (cookie !== undefined) half.cookie = { ...cookie, cookie: Buffer.from(FORGED) };
+    this.#host.clock.setTimeout(() => { this.#forge(); }, 5);
+  }
+
+  #send(number: number, { padding, deliver, lifetime, ack, abortAfter, isRequest }: ScriptedMessage): void {
     const text = `${number} ${'.'.repeat(padding)}`;
     this.#note(`sends ${short(text)}${deliver === undefined ? '' : `, ${deliver}`}`);
     const given = { deliver, lifetime, ack, signal: abortAfter === undefined ? undefined : this.#abortedAfter(abortAfter) };
-    sendRecorded(this.#session, this.history, text, Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as SendOptions);
+    const options = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as SendOptions;
+    if (isRequest === true) requestRecorded(this.#session, this.history, text, options); else sendRecorded(this.#session, this.history, text, options);
   }
 
   #abortedAfter(span: Milliseconds): AbortSignal {
@@ -144,6 +175,8 @@ export class WatchedSession {
   #note(what: string): void { this.#stage.transcript.note(this.#host.name, what); }
 }
 
+/** A state that nobody saved. */
+const FORGED = '1/00000000/1 0';
 /** Faults end; so nothing has to fail for want of time. */
 const PATIENCE = 600_000;
 
