@@ -1,5 +1,6 @@
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, type Command } from 'commander';
 import { AdaptivePolicy } from '../actors/adaptive-policy.js';
+import type { InitializeOptions } from '../index.js';
 import type { PolicyOption } from '../actors/policies.js';
 import { isGroup } from '../transports/network.js';
 import { poolHandleKey, poolHandleText, type Policy } from '../wire/index.js';
@@ -39,10 +40,24 @@ export function url(text: string): string {
 /** For flags that may be repeated. */
 export const urls = (text: string, before: readonly string[] | undefined): readonly string[] => [...(before ?? []), url(text)];
 
-/** A multicast group of registrars, with a port or with ENRP's. */
-export function group(text: string): string {
-  const [, address = '', port = '9901'] = /^(\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:]+\])(?::(\d{1,5}))?$/i.exec(text) ?? [];
-  if (!isGroup(address.replace(/^\[|\]$/g, '')) || Number(port) < 1 || Number(port) > 65_535) throw new InvalidArgumentError('A multicast group like 239.0.0.51 or 239.0.0.51:9901 is wanted.');
+/** Where an access point finds its registrars: addresses, announcements, or both. Neither is wrong use. */
+export function whereToHunt({ registrar = [], multicast }: HuntOptions, command: Command): Pick<InitializeOptions, 'registrars' | 'multicast'> {
+  if (registrar.length === 0 && multicast === undefined) command.error('error: --registrar or --multicast is needed: where the registrars are');
+  return { registrars: registrar, ...(multicast !== undefined && { multicast: multicast === true || { group: multicast } }) };
+}
+export interface HuntOptions {
+  readonly registrar?: readonly string[];
+  readonly multicast?: true | string;
+}
+
+/** A multicast group in which registrars look for each other, with a port or with ENRP's. */
+export const enrpGroup = (text: string): string => group(text, '9901');
+/** One in which they announce themselves to the others, with a port or with ASAP's. */
+export const asapGroup = (text: string): string => group(text, '3863');
+
+function group(text: string, usual: string): string {
+  const [, address = '', port = usual] = /^(\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:]+\])(?::(\d{1,5}))?$/i.exec(text) ?? [];
+  if (!isGroup(address.replace(/^\[|\]$/g, '')) || Number(port) < 1 || Number(port) > 65_535) throw new InvalidArgumentError(`A multicast group like 239.0.0.51 or 239.0.0.51:${usual} is wanted.`);
   return `${address}:${port}`;
 }
 

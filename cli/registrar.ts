@@ -4,7 +4,7 @@ import type { Logger } from '../environment.js';
 import { resolveTimers } from '../machines/timers.js';
 import { failWith } from './fail.js';
 import { lineLogger } from './logger.js';
-import { group, hex, identifier, logLevels, urls, type LogLevel } from './options.js';
+import { enrpGroup, hex, identifier, logLevels, urls, type LogLevel } from './options.js';
 import { leave, PATIENCE, untilSignal } from './shutdown.js';
 
 interface Options {
@@ -24,7 +24,7 @@ export function registrarCommand(): Command {
     .option('--enrp <URL>', 'listen for other registrars and for operators here; may be repeated (default: tcp://127.0.0.1:9901, with --asap none)', urls)
     .option('--peer <URL>', 'the ENRP address of another registrar, whose address for us is in --enrp; may be repeated', urls)
     .option('--id <HEX>', 'identifier among the registrars, different for each (default: random)', identifier)
-    .option('--multicast [GROUP]', 'announce it, and find other registrars, by UDP multicast; GROUP is that of the registrars (default: 239.0.0.51:9901)', group)
+    .option('--multicast [GROUP]', 'announce it, and find other registrars, by UDP multicast; GROUP is that of the registrars (default: 239.0.0.51:9901)', enrpGroup)
     .addOption(new Option('--timers <PRESET>', 'quick: fails over in tenths of a second; rfc: the timers of RFC 5352 and 5353').choices(['quick', 'rfc']).default('quick'))
     .addOption(new Option('--log-level <LEVEL>', 'what is told on standard error').choices(logLevels).default('warn'))
     .addHelpText('after', '\nSIGTERM has the other registrars take its pool elements over before it ends; a second one ends it at once.')

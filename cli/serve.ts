@@ -3,13 +3,12 @@ import { initialize, type CookieKey, type PolicyOption, type PoolElement } from 
 import { cookieKeysOf } from './cookie-keys.js';
 import { failWith, oneLine } from './fail.js';
 import { lineLogger } from './logger.js';
-import { hex, identifier, logLevels, policy, url, urls, type LogLevel } from './options.js';
+import { asapGroup, hex, identifier, logLevels, policy, url, urls, whereToHunt, type HuntOptions, type LogLevel } from './options.js';
 import { services } from './services/index.js';
 import { leave, untilSignal } from './shutdown.js';
 
-interface Options {
+interface Options extends HuntOptions {
   readonly pool: string;
-  readonly registrar: readonly string[];
   readonly policy: PolicyOption;
   readonly id?: number;
   readonly listen: string;
@@ -23,7 +22,8 @@ export function serveCommand(): Command {
     .description('run a pool element with one of the sample services')
     .addArgument(new Argument('<service>', 'echo: sends everything back; counter: counts messages, its state is a cookie; pingpong: says who answered').choices(Object.keys(services)))
     .requiredOption('--pool <NAME>', 'pool handle to register under')
-    .requiredOption('--registrar <URL>', 'a registrar; may be repeated', urls)
+    .option('--registrar <URL>', 'a registrar; may be repeated', urls)
+    .option('--multicast [GROUP]', 'hear of registrars by UDP multicast, instead of --registrar or as well (default: 239.0.0.50:3863)', asapGroup)
     .addOption(new Option('--policy <POLICY>', 'how users are spread over the pool, like weighted-random:WEIGHT, least-used:PERCENT or least-used:auto (how busy its event loop is)').argParser(policy).default({ policy: 'round-robin' }, 'round-robin'))
     .option('--id <HEX>', 'PE identifier (default: random)', identifier)
     .option('--listen <URL>', 'listen for sessions here', url, 'tcp://127.0.0.1:0')
@@ -33,9 +33,9 @@ export function serveCommand(): Command {
     .action(run);
 }
 
-async function run(name: keyof typeof services, { pool, registrar, policy, id, listen, cookieKeyFile, timers, logLevel }: Options): Promise<void> {
+async function run(name: keyof typeof services, { pool, policy, id, listen, cookieKeyFile, timers, logLevel, ...hunt }: Options, command: Command): Promise<void> {
   const cookieKeys = keysOrFail(cookieKeyFile);
-  const rsp = await initialize({ registrars: registrar, timers, logger: lineLogger(logLevel) }).catch(failWith);
+  const rsp = await initialize({ ...whereToHunt(hunt, command), timers, logger: lineLogger(logLevel) }).catch(failWith);
   const ended = untilSignal();
   void ended.then(() => leave(() => rsp.close())); // also while it still hunts for a registrar
   const registering = rsp.register(pool, { listen: [listen], policy, cookieKeys, ...(id !== undefined && { identifier: id }) }, (session) => {

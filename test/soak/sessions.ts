@@ -67,12 +67,12 @@ class World {
     const { user, steady } = this;
     const first = await this.#passing();
     await user.ask('open', sessions);
-    await user.ask('ask', 2);
+    await user.ask('ask', 1);
     first.kill();
-    await user.ask('ask', 2);
+    await user.ask('ask', 1);
     const second = await this.#passing();
     steady.kill('SIGSTOP');
-    await user.ask('ask', 2);
+    await user.ask('ask', 1);
     steady.kill('SIGCONT');
     const { moves, wrong } = await user.ask<{ moves: number; wrong: number }>('close');
     second.kill();
