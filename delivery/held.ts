@@ -27,32 +27,38 @@ export class Output {
 
 /** Outputs in the order they came, until the cookie (or DONE) that contains them has come; forgotten when the session leaves. */
 export class HeldOutputs {
-  #outputs: Output[] = [];
+  /** The first `#count` places; the others are kept for those to come, since an array that shrinks must grow again. */
+  #outputs: (Output | undefined)[] = [];
+  #count = 0;
   /** Up to here payloads are copies; behind it they are slices of the chunk at hand (D-22). */
   #owned = 0;
 
-  get isEmpty(): boolean { return this.#outputs.length === 0; }
+  get isEmpty(): boolean { return this.#count === 0; }
 
-  hold(output: Output): void { this.#outputs.push(output); }
+  hold(output: Output): void { this.#outputs[this.#count++] = output; }
 
   /** Gives out, in order, what `isCommitted`. */
   release(isCommitted: (output: Output) => boolean, give: (output: Output) => void): void {
     const outputs = this.#outputs;
+    const count = this.#count;
     let waiting = 0;
     let owned = 0;
-    for (let i = 0; i < outputs.length; i++) {
+    for (let i = 0; i < count; i++) {
       const output = outputs[i]!;
+      outputs[i] = undefined;
       if (isCommitted(output)) { give(output); continue; }
       outputs[waiting++] = output;
       if (i < this.#owned) owned++;
     }
-    outputs.length = waiting;
+    if (outputs !== this.#outputs) return; // the session has left meanwhile
+    if (waiting === 0 && count > ROOM) this.#outputs = [];
+    this.#count = waiting;
     this.#owned = owned;
   }
 
   /** The chunk's turn ends: copies what is still a slice of it. */
   own(): void {
-    for (; this.#owned < this.#outputs.length; this.#owned++) {
+    for (; this.#owned < this.#count; this.#owned++) {
       const output = this.#outputs[this.#owned]!;
       output.payload = copyOf(output.payload);
     }
@@ -60,9 +66,13 @@ export class HeldOutputs {
 
   /** @returns the bytes that were held. */
   clear(): number {
-    const bytes = this.#outputs.reduce((sum, output) => sum + output.payload.length, 0);
+    let bytes = 0;
+    for (let i = 0; i < this.#count; i++) bytes += this.#outputs[i]?.payload.length ?? 0;
     this.#outputs = [];
-    this.#owned = 0;
+    this.#count = this.#owned = 0;
     return bytes;
   }
 }
+
+/** Places kept at most. */
+const ROOM = 4096;

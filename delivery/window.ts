@@ -38,32 +38,34 @@ export interface WindowLimits {
   readonly bytes: number;
 }
 
-/** So many covered places are cut off at once. */
-const CUT_AT = 512;
-const forgotten = Object.assign(new Kept(0, 'at-most-once', 0, false, Buffer.alloc(0)), { sent: true, done: true, covered: true, answered: true });
+/** Places to begin with; a power of two, as ever. */
+const PLACES = 16;
 
 /** What a session keeps, in the order of sending: `[covered] kept and sent ... | cursor | kept and waiting`. */
 export class Window {
-  #entries: Kept[] = [];
-  /** Index of the first entry that is still kept; those before it wait to be cut off together. */
+  /** A ring: the entry of position `p` is at `p & #mask`. */
+  #ring: (Kept | undefined)[] = new Array<Kept | undefined>(PLACES).fill(undefined);
+  #mask = PLACES - 1;
+  /** Positions: of the first entry that is still kept, the first to transmit, the first that may not be DONE, and behind the last. */
   #head = 0;
   #cursor = 0;
   #doneCursor = 0;
+  #tail = 0;
   #bytes = 0;
   #nextId = 1;
 
   constructor(readonly limits: WindowLimits) {}
 
-  get size(): number { return this.#entries.length - this.#head; }
+  get size(): number { return this.#tail - this.#head; }
   get bytes(): number { return this.#bytes; }
-  get isEmpty(): boolean { return this.#entries.length === this.#head; }
+  get isEmpty(): boolean { return this.#tail === this.#head; }
   get lastId(): number { return (this.#nextId - 1) >>> 0; }
   /** The last id before the first that is kept. */
   get coveredId(): number { return (this.#nextId - 1 - this.size) >>> 0; }
-  get allSent(): boolean { return this.#cursor === this.#entries.length; }
+  get allSent(): boolean { return this.#cursor === this.#tail; }
   get allDone(): boolean {
     this.#advanceDone();
-    return this.#doneCursor === this.#entries.length;
+    return this.#doneCursor === this.#tail;
   }
 
   /** A message larger than the limit is taken when nothing else is kept. */
@@ -75,20 +77,21 @@ export class Window {
   add(payload: Uint8Array, mode: DeliveryMode, ppid: number, ackWanted: boolean): Kept {
     const kept = new Kept(this.#nextId, mode, ppid, ackWanted, payload);
     this.#nextId = nextSerial(this.#nextId);
-    this.#entries.push(kept);
+    if (this.#tail - this.#head > this.#mask) this.#grow();
+    this.#ring[this.#tail++ & this.#mask] = kept;
     this.#bytes += payload.length;
     return kept;
   }
 
   get(id: number): Kept | undefined {
-    const index = this.#indexOf(id);
-    return index >= this.#head && index < this.#entries.length ? this.#entries[index] : undefined;
+    const position = this.#positionOf(id);
+    return position >= this.#head && position < this.#tail ? this.#ring[position & this.#mask] : undefined;
   }
 
   /** The next message to transmit in this epoch. */
   peek(): Kept | undefined {
-    while (this.#cursor < this.#entries.length) {
-      const entry = this.#entries[this.#cursor]!;
+    while (this.#cursor < this.#tail) {
+      const entry = this.#ring[this.#cursor & this.#mask]!;
       if (!entry.covered) return entry;
       this.#cursor++;
     }
@@ -106,10 +109,10 @@ export class Window {
 
   /** Marks `id`, or everything up to it, DONE; `each` is called for those that were not yet. */
   markDone(id: number, cumulative: boolean, each: (entry: Kept) => void): void {
-    const to = this.#indexOf(id);
-    if (to < this.#head || to >= this.#entries.length) return;
+    const to = this.#positionOf(id);
+    if (to < this.#head || to >= this.#tail) return;
     for (let i = cumulative ? Math.max(this.#doneCursor, this.#head) : to; i <= to; i++) {
-      const entry = this.#entries[i]!;
+      const entry = this.#ring[i & this.#mask]!;
       if (entry.done) continue;
       entry.done = true;
       each(entry);
@@ -119,9 +122,9 @@ export class Window {
 
   /** Covers everything up to `id`: a cookie contains it. */
   coverTo(id: number, each: (entry: Kept) => void): void {
-    const to = this.#indexOf(id);
-    for (let i = this.#head; i <= to && i < this.#entries.length; i++) {
-      const entry = this.#entries[i]!;
+    const to = this.#positionOf(id);
+    for (let i = this.#head; i <= to && i < this.#tail; i++) {
+      const entry = this.#ring[i & this.#mask]!;
       if (entry.covered) continue;
       this.#release(entry);
       each(entry);
@@ -137,18 +140,25 @@ export class Window {
   }
 
   /** What is kept, oldest first. */
-  kept(): Kept[] { return this.#entries.slice(this.#head).filter((entry) => !entry.covered); }
+  kept(): Kept[] {
+    const kept: Kept[] = [];
+    for (let i = this.#head; i < this.#tail; i++) {
+      const entry = this.#ring[i & this.#mask]!;
+      if (!entry.covered) kept.push(entry);
+    }
+    return kept;
+  }
 
   /** The first message that was handed out and is not DONE: what its pool element was handling (D-17). */
   firstInHandling(): Kept | undefined {
-    for (let i = this.#head; i < this.#entries.length; i++) {
-      const entry = this.#entries[i]!;
+    for (let i = this.#head; i < this.#tail; i++) {
+      const entry = this.#ring[i & this.#mask]!;
       if (!entry.done && !entry.covered) return entry.sent ? entry : undefined;
     }
     return undefined;
   }
 
-  #indexOf(id: number): number { return this.#head + serialDistance(this.coveredId, id) - 1; }
+  #positionOf(id: number): number { return this.#head + serialDistance(this.coveredId, id) - 1; }
 
   #release(entry: Kept): void {
     entry.covered = true;
@@ -157,20 +167,24 @@ export class Window {
   }
 
   #trim(): void {
-    while (this.#head < this.#entries.length && this.#entries[this.#head]!.covered) this.#entries[this.#head++] = forgotten;
-    if (this.#cursor < this.#head) this.#cursor = this.#head;
-    if (this.#head >= CUT_AT) this.#cut();
+    while (this.#head < this.#tail && this.#ring[this.#head & this.#mask]!.covered) this.#ring[this.#head++ & this.#mask] = undefined;
+    if (this.#head === this.#tail) this.#head = this.#cursor = this.#doneCursor = this.#tail = 0;
+    else if (this.#cursor < this.#head) this.#cursor = this.#head;
   }
 
-  #cut(): void {
-    this.#entries.splice(0, this.#head);
-    this.#cursor -= this.#head;
-    this.#doneCursor = Math.max(0, this.#doneCursor - this.#head);
-    this.#head = 0;
+  #grow(): void {
+    const ring = new Array<Kept | undefined>(2 * this.#ring.length).fill(undefined);
+    const mask = ring.length - 1;
+    for (let i = this.#head; i < this.#tail; i++) ring[i & mask] = this.#ring[i & this.#mask];
+    this.#ring = ring;
+    this.#mask = mask;
   }
 
   #advanceDone(): void {
     if (this.#doneCursor < this.#head) this.#doneCursor = this.#head;
-    while (this.#doneCursor < this.#entries.length && (this.#entries[this.#doneCursor]!.done || this.#entries[this.#doneCursor]!.covered)) this.#doneCursor++;
+    for (; this.#doneCursor < this.#tail; this.#doneCursor++) {
+      const entry = this.#ring[this.#doneCursor & this.#mask]!;
+      if (!entry.done && !entry.covered) return;
+    }
   }
 }
