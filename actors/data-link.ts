@@ -15,6 +15,8 @@ import { inSlices } from './slices.js';
 export interface LinkSession {
   /** `bytes[start, end)` is a frame of this session; its type is `bytes[start + 4]`. */
   frame(bytes: Buffer, start: number, end: number): void;
+  /** Some of the frames of the chunk at hand is kept. */
+  readonly keepsPieces: boolean;
   /** The chunk's turn ends: what is kept of its frames is copied (D-22). */
   own(): void;
   /** This turn's write is about to be made (D-10). */
@@ -48,6 +50,8 @@ export interface DataLinkOwner {
 export class DataLink implements LinkHandler {
   readonly actor: Actor<typeof linkMachine>;
   readonly sessions = new Map<number, LinkSession>();
+  /** What the peer's VERSION announced. */
+  peerFeatures = 0;
   /** Its owner's: business cards (RFC 5352 §3.9). */
   control: ControlChannel | undefined;
   readonly #owner: DataLinkOwner;
@@ -145,8 +149,8 @@ export class DataLink implements LinkHandler {
     const session = this.sessions.get(readU32(bytes, start + 8));
     if (session === undefined || !this.#greeted || bytes[start + 4]! >= mapping.HEARTBEAT.type) return this.#other(bytes, start, end);
     if (end - start < leastLength(bytes[start + 4]!)) return this.#misbehaved('a frame is shorter than its fixed part');
-    if (session.touched !== true) { session.touched = true; this.#touched.push(session); }
     session.frame(bytes, start, end);
+    if (session.keepsPieces && session.touched !== true) { session.touched = true; this.#touched.push(session); }
   }
 
   chunkEnd(): void {
@@ -201,11 +205,12 @@ export class DataLink implements LinkHandler {
     const { liveness } = this.#owner;
     if (liveness && (frame.features & features.liveness) !== 0) this.#write(encodeFrame({ type: 'LIVENESS', session: 0, ...liveness }));
     this.#peerHeartbeat = frame.heartbeat;
+    this.peerFeatures = frame.features;
   }
 
   #greet(): void {
     const { timers } = this.#owner;
-    this.#write(encodeFrame({ type: 'VERSION', session: 0, magic: MAGIC, version: VERSION, lowest: VERSION, features: features.liveness, heartbeat: Math.min(0xffff, Math.round(this.#owner.heartbeatInterval())), silence: Math.min(0xffff, timers.silence) }));
+    this.#write(encodeFrame({ type: 'VERSION', session: 0, magic: MAGIC, version: VERSION, lowest: VERSION, features: features.liveness | features.replyDone, heartbeat: Math.min(0xffff, Math.round(this.#owner.heartbeatInterval())), silence: Math.min(0xffff, timers.silence) }));
   }
 
   #beat(): void {

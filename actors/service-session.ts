@@ -9,7 +9,7 @@ import { SessionError, type TransportError, type TransportErrorCode, UsageError,
 import type { BusinessCard } from '../machines/control-channel.js';
 import { NO_STATE, serviceMachine, type ServiceEvent, type ServiceOrder } from '../machines/service.js';
 import { decodeAsap, encodeAsap, poolHandleOf } from '../wire/index.js';
-import { ASAP_PPID, closeCodes, mapping, offsets, readU32, type CloseCode, type Frame } from '../wire/mapping.js';
+import { ASAP_PPID, closeCodes, features, mapping, offsets, readU32, type CloseCode, type Frame } from '../wire/mapping.js';
 import type { PoolElementHandle } from './access-point-events.js';
 import { ppidOf, type DataLink, type LinkSession } from './data-link.js';
 import { Emitter, type Unsubscribe } from './emitter.js';
@@ -90,7 +90,7 @@ export class ServiceInstance implements LinkSession, Port, ServiceHalfOwner {
     this.half = new ServiceHalf(this, {
       sessionId: this.id, epoch: open.epoch, mode: this.deliveryMode, session: open.session, credit: open.credit,
       windowMessages: open.windowMessages, windowBytes: open.windowBytes,
-      outputCommit: service.options.outputCommit, concurrency: service.options.concurrency,
+      outputCommit: service.options.outputCommit, concurrency: service.options.concurrency, replyDone: (link.peerFeatures & features.replyDone) !== 0,
     }, this);
   }
 
@@ -182,6 +182,7 @@ export class ServiceInstance implements LinkSession, Port, ServiceHalfOwner {
     }
   }
 
+  get keepsPieces(): boolean { return this.half.keepsPieces; }
   own(): void { this.half.own(); }
   commit(): void { this.#commitDue = false; this.half.commit(); }
   pump(): void { this.half.output.pump(); this.half.pump(); }

@@ -184,6 +184,7 @@ export class UserSession implements MoverOwner, SenderOwner, Port, UserHalfOwner
     }
   }
 
+  get keepsPieces(): boolean { return this.half.keepsPieces; }
   own(): void { this.half.own(); }
   commit(): void { /* a pool user's frames need none */ }
   pump(): void { this.half.pump(); this.#sender.moved(); }

@@ -33,6 +33,8 @@ export class HeldOutputs {
   /** Up to here payloads are copies; behind it they are slices of the chunk at hand (D-22). */
   #owned = 0;
 
+  /** Payloads of the chunk at hand. */
+  get keepsPieces(): boolean { return this.#owned < this.#count; }
   get isEmpty(): boolean { return this.#count === 0; }
 
   hold(output: Output): void { this.#outputs[this.#count++] = output; }

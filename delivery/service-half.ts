@@ -5,7 +5,7 @@ import { DEFAULT_CREDIT, ReceiveCredit } from './credit.js';
 import { Incoming } from './incoming.js';
 import type { DeliveryMode } from './modes.js';
 import { OutputQueue } from './output-queue.js';
-import { writeData, writeFrame, writeReply, writeWord, type Port } from './port.js';
+import { markReplyDone, writeData, writeFrame, writeReply, writeWord, type Port, type Room } from './port.js';
 import { Reassembly } from './reassembly.js';
 import { isAfter } from './serial.js';
 
@@ -44,6 +44,8 @@ export interface ServiceHalfOptions {
   readonly windowBytes: number;
   readonly outputCommit: boolean;
   readonly concurrency: number;
+  /** The pool user knows REPLY's flag `done`. */
+  readonly replyDone: boolean;
 }
 
 /** `covered`: undefined where the cookie is foreign. */
@@ -86,6 +88,9 @@ export class ServiceHalf {
   readonly #session: number;
   /** The pool user holds a handler's replies until it has settled. */
   readonly #isHolding: boolean;
+  /** The last reply of a handler may say that it has settled. */
+  #saysDone = false;
+  #lastReply: Room | undefined;
 
   constructor(readonly port: Port, readonly options: ServiceHalfOptions, readonly owner: ServiceHalfOwner) {
     this.epoch = options.epoch;
@@ -108,6 +113,7 @@ export class ServiceHalf {
   declare(stateful: boolean): void {
     if (this.#state !== 'accepting') return;
     this.stateful = stateful;
+    this.#saysDone = this.options.replyDone && !stateful && this.options.concurrency === 1;
     this.#state = 'restoring';
   }
 
@@ -160,6 +166,8 @@ export class ServiceHalf {
 
   /** The chunk's turn ends (D-22). */
   own(): void { this.#partial.own(); }
+  /** Something of the chunk at hand is kept. */
+  get keepsPieces(): boolean { return !this.#partial.isEmpty; }
 
   // ---- handling, one at a time and in order (D-5)
 
@@ -191,9 +199,20 @@ export class ServiceHalf {
       return this.#fail(incoming, error);
     }
     this.current = undefined;
-    if (!isThenable(result)) return this.#settle(incoming);
+    if (!isThenable(result)) return this.#settleAtOnce(incoming);
     this.running.add(incoming);
     result.then(() => { this.running.delete(incoming); this.#settle(incoming); this.pump(); }, (error: unknown) => { this.running.delete(incoming); this.#fail(incoming, error); });
+  }
+
+  /** Straight way of a stateless service: the handler has replied and settled before anything was written behind its reply. */
+  #settleAtOnce(incoming: Incoming): void {
+    const { sequence, payload } = incoming;
+    if (!this.#saysDone || this.#lastReply === undefined || incoming.replies === 0 || incoming.recovery || incoming.failure || this.#state === 'ended' || !markReplyDone(this.#lastReply, this.#session, sequence)) return this.#settle(incoming);
+    incoming.settled = true;
+    this.#done = undefined;
+    this.#settled = sequence;
+    this.#consumed(payload.length);
+    this.#checkIdle();
   }
 
   #settle(incoming: Incoming): void {
@@ -256,7 +275,7 @@ export class ServiceHalf {
       const copy = copyOf(payload);
       return this.output.put(copy.length, () => { writeReply(this.port, this.#session, flags, ppid, sequence, index, copy); }) ?? resolved;
     }
-    writeReply(this.port, this.#session, flags, ppid, sequence, index, payload);
+    this.#lastReply = writeReply(this.port, this.#session, flags, ppid, sequence, index, payload);
     return resolved;
   }
 
@@ -420,7 +439,7 @@ export class ServiceHalf {
   }
 
   #checkIdle(): void {
-    if (this.running.size > 0) return;
+    if (this.#idle.length === 0 || this.running.size > 0) return;
     const waiting = this.#idle;
     this.#idle = [];
     for (const resolve of waiting) resolve();

@@ -31,6 +31,7 @@ export interface StoredCookie { readonly cookie: Uint8Array; readonly snapshot: 
 export interface Acceptance { readonly stateful: boolean; readonly streaming: boolean; readonly credit: number }
 
 const { more, recovery, atMostOnce, ackWanted } = mapping.DATA.flags;
+const replyDone = mapping.REPLY.flags.done;
 /** Held at once at most: a handler's replies and unprompted messages, OUTPUT_LIMIT each. Half of the credit is always to be had. */
 const OUTPUT_CREDIT = 2 * DEFAULT_CREDIT;
 
@@ -192,7 +193,7 @@ export class UserHalf {
     const request = readU32(bytes, start + offsets.REPLY.id);
     const isRecovery = (flags & recovery) !== 0;
     const output = new Output(this.sessionId, request, readU32(bytes, start + offsets.REPLY.index), ++this.#outputs, isRecovery, readU32(bytes, start + offsets.REPLY.ppid), payload);
-    if (isRecovery) this.#holdRecovery(output); else this.#replyTo(request, output);
+    if (isRecovery) this.#holdRecovery(output); else if ((flags & replyDone) !== 0) this.#lastReplyTo(request, output); else this.#replyTo(request, output);
     if (this.#early) this.#checkEarly();
   }
 
@@ -210,12 +211,16 @@ export class UserHalf {
     const flags = bytes[start + 5]!;
     const id = readU32(bytes, start + offsets.DONE.id);
     if ((flags & mapping.DONE.flags.recovery) !== 0) return this.#releaseRecovery(id);
+    this.#done(id, (flags & mapping.DONE.flags.cumulative) !== 0);
+  }
+
+  #done(id: number, cumulative: boolean): void {
     if (isAfter(id, this.window.transmittedId)) return this.owner.violation(`DONE for message ${id}, which was not sent`);
-    const cumulative = (flags & mapping.DONE.flags.cumulative) !== 0;
+    if (cumulative && !this.#stateful) return this.#finish(id);
     const finished: Kept[] = [];
     this.window.markDone(id, cumulative, (entry) => { this.#onEntryDone(entry); if (this.#stateful && entry.mode !== 'effectively-once') finished.push(entry); });
-    this.#held.release((output) => !output.recovery && output.request !== undefined && (cumulative ? !isAfter(output.request, id) : output.request === id), this.#give);
-    if (this.#stateful) for (const entry of finished) this.window.cover(entry); else this.#coverDone(id, cumulative);
+    this.#release(id, cumulative);
+    if (this.#stateful) for (const entry of finished) this.window.cover(entry); else this.#coverDone(id);
     this.owner.moved();
   }
 
@@ -264,7 +269,34 @@ export class UserHalf {
     this.#partial.own();
   }
 
+  /** Something of the chunk at hand is kept. */
+  get keepsPieces(): boolean { return this.#held.keepsPieces || !this.#partial.isEmpty; }
+
   // ---- below: the rules
+
+  /** A reply that is its message's DONE too (and of those before it): as a rule nothing is held, and it is given out at once. */
+  #lastReplyTo(request: number, output: Output): void {
+    const entry = this.window.get(request);
+    const isNext = this.#held.isEmpty && !this.#stateful && entry !== undefined && entry.sent && !entry.covered && !entry.answered && entry.mode === 'effectively-once' && !this.#streaming;
+    if (!isNext || isAfter(request, this.window.transmittedId)) {
+      this.#replyTo(request, output);
+      return this.#done(request, true);
+    }
+    this.window.finishTo(request, this.#onEntryDone);
+    this.owner.give(output);
+    this.owner.moved();
+  }
+
+  /** Everything up to `id` is handled, and that is all that was waited for. */
+  #finish(id: number): void {
+    this.window.finishTo(id, this.#onEntryDone);
+    if (!this.#held.isEmpty) this.#release(id, true);
+    this.owner.moved();
+  }
+
+  #release(id: number, cumulative: boolean): void {
+    this.#held.release((output) => !output.recovery && output.request !== undefined && (cumulative ? !isAfter(output.request, id) : output.request === id), this.#give);
+  }
 
   #replyTo(request: number, output: Output): void {
     const entry = this.window.get(request);
@@ -302,8 +334,7 @@ export class UserHalf {
   };
 
   /** Stateless services: covered means handled. Elsewhere only the messages that are never replayed are. */
-  #coverDone(id: number, cumulative: boolean): void {
-    if (cumulative) return this.window.coverTo(id, nothing);
+  #coverDone(id: number): void {
     const entry = this.window.get(id);
     if (entry) this.window.cover(entry);
   }
@@ -333,5 +364,4 @@ export class UserHalf {
   }
 }
 
-const nothing = (): void => undefined;
 const left = (): SessionError => new SessionError('MESSAGE_LOST', 'the session has left the pool element; its callback runs again at the next', { outcome: 'not-taken' });

@@ -120,6 +120,19 @@ export class Window {
     if (cumulative) this.#doneCursor = Math.max(this.#doneCursor, to + 1);
   }
 
+  /** Everything up to `id` is DONE, and nothing else is waited for: covered too. */
+  finishTo(id: number, each: (entry: Kept) => void): void {
+    const to = this.#positionOf(id);
+    if (to >= this.#tail) return;
+    for (let i = this.#head; i <= to; i++) {
+      const entry = this.#ring[i & this.#mask]!;
+      if (entry.covered) continue;
+      if (!entry.done) { entry.done = true; each(entry); }
+      this.#release(entry);
+    }
+    this.#trim();
+  }
+
   /** Covers everything up to `id`: a cookie contains it. */
   coverTo(id: number, each: (entry: Kept) => void): void {
     const to = this.#positionOf(id);

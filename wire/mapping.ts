@@ -12,8 +12,8 @@ const MAX_FRAME = 64 * 1024 + 64;
 /** 'RSRP': the first field of the first frame. */
 export const MAGIC = 0x52535250;
 export const VERSION = 1;
-/** Bits of `features` in VERSION: a frame of a feature is sent only where both ends have announced it. */
-export const features = { liveness: 0x01 } as const;
+/** Bits of `features` in VERSION: a frame or flag of a feature is sent only where both ends have announced it. */
+export const features = { liveness: 0x01, replyDone: 0x02 } as const;
 /** Payload protocol id of ASAP (RFC 5352 §7): a DATA frame with it belongs to the control channel. RFC 5354 §3.5 has TCP carry no control, draft §5.1
  *  lets it, RFC 5355 §2.16 wants both told apart: both go on one connection (X-2). */
 export const ASAP_PPID = 11;
@@ -37,7 +37,7 @@ export const mapping = {
     type: 0x05, flags: { more: 0x01, recovery: 0x02, atMostOnce: 0x04, ackWanted: 0x08, uncommitted: 0x10 },
     fields: { ppid: 4, id: 4 }, tail: 'bytes',
   },
-  REPLY: { type: 0x06, flags: { more: 0x01, recovery: 0x02 }, fields: { ppid: 4, id: 4, index: 4 }, tail: 'bytes' },
+  REPLY: { type: 0x06, flags: { more: 0x01, recovery: 0x02, done: 0x04 }, fields: { ppid: 4, id: 4, index: 4 }, tail: 'bytes' },
   DONE: { type: 0x07, flags: { cumulative: 0x01, recovery: 0x02 }, fields: { id: 4 } },
   ACK: { type: 0x08, flags: {}, fields: { id: 4 } },
   WINDOW: { type: 0x09, flags: {}, fields: { bytes: 4 } },

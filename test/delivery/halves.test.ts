@@ -13,6 +13,14 @@ async function opened(service: TestService, mode: 'effectively-once' | 'at-least
   return pair;
 }
 
+/** A stateless service that replies twice, before and after `pause`. */
+const twice = (pause?: () => Promise<void>): TestService => ({ stateful: false, start: () => ({ handle: (incoming) => {
+  const text = incoming.payload.toString();
+  void incoming.reply(`${text}1`);
+  if (!pause) return void incoming.reply(`${text}2`);
+  return pause().then(() => { void incoming.reply(`${text}2`); });
+} }) });
+
 /** A stateful service whose handler does as told by the message. */
 function obedient(end: { session?: ServiceEnd } = {}): TestService {
   return {
@@ -69,6 +77,32 @@ describe('cookies', () => {
 });
 
 describe('replies', () => {
+  it('D-11: the last reply of a stateless service says DONE itself; to a pool user without that feature, or when the handler settles later, DONE does', async () => {
+    for (const [service, replyDone, expected] of [
+      [twice(), true, ['> DATA 1', '< REPLY 1', '< REPLY 1 done']],
+      [twice(), false, ['> DATA 1', '< REPLY 1', '< REPLY 1', '< DONE 1']],
+      [twice(settle), true, ['> DATA 1', '< REPLY 1', '< REPLY 1', '< DONE 1']],
+    ] as const) {
+      const pair = new SessionPair(service, 'effectively-once');
+      pair.replyDone = replyDone;
+      pair.open();
+      await pair.run();
+      pair.trace.length = 0;
+      pair.send('x');
+      await pair.run();
+      expect(pair.trace).toEqual(expected);
+      expect([pair.given, pair.user.isSettled]).toEqual([['x1', 'x2'], true]);
+    }
+  });
+
+  it('D-11: a reply that says DONE covers the messages before it, which had none', async () => {
+    const pair = await opened({ ...obedient(), stateful: false });
+    for (const text of ['nothing', 'reply 1', 'nothing', 'reply 2', 'nothing']) pair.send(text);
+    await pair.run(Infinity, 5);
+    expect([pair.given, pair.user.isSettled]).toEqual([['reply 1', 'reply 2'], true]);
+    expect(pair.trace.filter((line) => line.startsWith('<') && line !== '< ACCEPT')).toEqual(['< REPLY 2 done', '< REPLY 4 done', '< DONE 5']);
+  });
+
   it('D-11: without a cookie they are given out at DONE, and those of a replay are dropped', async () => {
     const pair = await opened(obedient());
     pair.send('reply 1');

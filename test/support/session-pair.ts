@@ -41,6 +41,8 @@ export class SessionPair implements UserHalfOwner {
   /** Names of all frames in the order in which they were delivered. */
   readonly trace: string[] = [];
   recovery: ((send: (data: string) => void) => void) | undefined;
+  /** The pool user knows REPLY's flag `done`. */
+  replyDone = true;
   frames = 0;
   ended: { code: CloseCode; reason: string } | undefined;
   service: ServiceHalf | undefined;
@@ -111,7 +113,7 @@ export class SessionPair implements UserHalfOwner {
     const half = new ServiceHalf(this.#servicePort, {
       sessionId: open.sessionId.toString('hex'), epoch: open.epoch, mode: this.mode, session: open.session, credit: open.credit,
       windowMessages: open.windowMessages, windowBytes: open.windowBytes,
-      outputCommit: this.testService.outputCommit ?? true, concurrency: this.testService.concurrency ?? 1,
+      outputCommit: this.testService.outputCommit ?? true, concurrency: this.testService.concurrency ?? 1, replyDone: this.replyDone,
     }, owner);
     owner.begin(half);
     this.service = half;
@@ -155,7 +157,7 @@ export class SessionPair implements UserHalfOwner {
     this.frames++;
     const frame = decodeFrame(bytes, 0, bytes.length);
     const isControl = frame.type === 'DATA' && frame.ppid === ASAP_PPID;
-    this.trace.push(`${direction} ${isControl ? decodeAsap(frame.tail).message.type : frame.type}${'id' in frame && !isControl && frame.id > 0 ? ` ${frame.id}` : ''}`);
+    this.trace.push(`${direction} ${isControl ? decodeAsap(frame.tail).message.type : frame.type}${'id' in frame && !isControl && frame.id > 0 ? ` ${frame.id}` : ''}${frame.type === 'REPLY' && frame.done === true ? ' done' : ''}`);
   }
 
   readonly #userPort: Port = port(() => this.#toService, () => undefined);

@@ -64,7 +64,7 @@ export function describeFrame(frame: Frame): string {
     case 'OPEN': return `OPEN ${frame.session} epoch ${frame.epoch}${frame.echo === true ? ' with echo' : ''}${frame.rendezvous === true ? ' rendezvous' : ''} ${frame.tail.toString()}`;
     case 'ACCEPT': return `ACCEPT ${frame.session}${frame.stateful === true ? ' stateful' : ''}${frame.streaming === true ? ' streaming' : ''}`;
     case 'DATA': return describeData(frame);
-    case 'REPLY': return `REPLY ${frame.session} to ${frame.recovery === true ? 'callback ' : ''}${frame.id}.${frame.index} ${text(frame.tail)}`;
+    case 'REPLY': return `REPLY ${frame.session} to ${frame.recovery === true ? 'callback ' : ''}${frame.id}.${frame.index} ${text(frame.tail)}${frame.done === true ? ', DONE' : ''}`;
     case 'DONE': return `DONE ${frame.session} ${frame.recovery === true ? 'callback ' : frame.cumulative === true ? 'up to ' : ''}${frame.id}`;
     case 'ACK': return `ACK ${frame.session} ${frame.id}`;
     case 'REFUSE': case 'CLOSE': return `${frame.type} ${frame.session} ${Object.entries(closeCodes).find(([, code]) => code === frame.code)?.[0] ?? frame.code}`;
