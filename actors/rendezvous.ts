@@ -1,6 +1,8 @@
 import type { Output } from '../delivery/held.js';
 import type { OwnMessage } from '../delivery/output-queue.js';
-import { SessionError, UsageError, type RserpoolError } from '../errors.js';
+import { SessionError, UsageError, type RserpoolError, type TransportErrorCode } from '../errors.js';
+import type { BusinessCard } from '../machines/control-channel.js';
+import { poolHandleOf } from '../wire/index.js';
 import type { PoolElementHandle } from './access-point-events.js';
 import type { ServiceMessageInfo } from './service-session.js';
 import type { UserSession } from './session.js';
@@ -104,6 +106,15 @@ export class Rendezvous {
     if (!isFailure) return this.#owner.over('closed', undefined);
     this.#owner.over('nobody of the client\'s pool can be met', new SessionError('RENDEZVOUS_FAILED', `no element of ${this.#session.poolHandle} takes the client's place`, { cause: error }));
   }
+}
+
+/** Whether the peer is lost: its process has ended, its host, or the way to it. One that misbehaves, or does not read, has been thrown out. */
+export const isLoss = (code: TransportErrorCode): boolean => code === 'LINK_LOST' || code === 'LINK_CLOSED' || code === 'SILENCE';
+
+/** Whose card it is. */
+export function clientOf(card: BusinessCard | undefined): PoolElementHandle | undefined {
+  const identifier = card?.order[0];
+  return card && identifier !== undefined ? { handle: poolHandleOf(card.key), identifier } : undefined;
 }
 
 /** What a session ends with. */

@@ -5,15 +5,14 @@ import type { Incoming } from '../delivery/incoming.js';
 import type { Port } from '../delivery/port.js';
 import { isThenable, ServiceHalf, type ServiceHalfOwner } from '../delivery/service-half.js';
 import type { Milliseconds } from '../environment.js';
-import { SessionError, type TransportError, type TransportErrorCode, UsageError, type RserpoolError } from '../errors.js';
-import type { BusinessCard } from '../machines/control-channel.js';
+import { SessionError, type TransportError, UsageError, type RserpoolError } from '../errors.js';
 import { NO_STATE, serviceMachine, type ServiceEvent, type ServiceOrder } from '../machines/service.js';
 import { decodeAsap, encodeAsap, poolHandleOf } from '../wire/index.js';
 import { ASAP_PPID, closeCodes, features, mapping, offsets, readU32, type CloseCode, type Frame } from '../wire/mapping.js';
 import type { PoolElementHandle } from './access-point-events.js';
 import { ppidOf, type DataLink, type LinkSession } from './data-link.js';
 import { Emitter, type Unsubscribe } from './emitter.js';
-import { Rendezvous, type RendezvousInfo } from './rendezvous.js';
+import { clientOf, isLoss, Rendezvous, type RendezvousInfo } from './rendezvous.js';
 import type { Service } from './service.js';
 
 /** What a `'data'` listener at the service learns of a message, and how it answers it. */
@@ -263,7 +262,7 @@ export class ServiceInstance implements LinkSession, Port, ServiceHalfOwner {
 
   /** Somebody listens, and it is the client that was lost: neither left, nor thrown out, nor given up by us while we did not run. */
   #mayMeet({ code }: TransportError): boolean {
-    return LOST.includes(code) && this.half.isServing && !this.rendezvous && this.#events.listeners('rendezvous').length > 0 && !this.#service.hasSlept();
+    return isLoss(code) && this.half.isServing && !this.rendezvous && this.#events.listeners('rendezvous').length > 0 && !this.#service.hasSlept();
   }
 
   #createActor(): Actor<typeof serviceMachine> {
@@ -394,14 +393,6 @@ function callAll(listeners: readonly ServiceSessionEvents['data'][], data: Buffe
 
 function checkData(data: unknown): void {
   if (typeof data !== 'string' && !(data instanceof Uint8Array)) throw new UsageError('INVALID_DATA', `data is a string or Uint8Array, not ${typeof data}`);
-}
-
-/** Who is lost: its process has ended, its host or the way to it. A peer that misbehaves, or does not read, has been thrown out. */
-const LOST: readonly TransportErrorCode[] = ['LINK_LOST', 'LINK_CLOSED', 'SILENCE'];
-
-function clientOf(card: BusinessCard | undefined): PoolElementHandle | undefined {
-  const identifier = card?.order[0];
-  return card && identifier !== undefined ? { handle: poolHandleOf(card.key), identifier } : undefined;
 }
 
 export const codeName = (code: number): CloseCode => (Object.entries(closeCodes).find(([, value]) => value === code)?.[0] ?? 'PROTOCOL_ERROR') as CloseCode;
