@@ -88,4 +88,21 @@ export class SessionError extends RserpoolError {
 export type SessionErrorCode =
   | 'SESSION_CLOSED' | 'SESSION_FAILED' | 'NO_COMMON_MAPPING' | 'FAILOVER_FAILED' | 'POISONED_MESSAGE' | 'HANDLER_FAILED' | 'COOKIE_OVERDUE' | 'COOKIE_REFUSED'
   | 'OUTPUT_LIMIT' | 'CALLBACK_FAILED' | 'CALLBACK_OVERDUE' | 'RENDEZVOUS_FAILED' | 'MESSAGE_EXPIRED' | 'MESSAGE_ABORTED' | 'MESSAGE_LOST' | 'PEER_MISBEHAVED'
-  | 'REQUEST_TIMEOUT' | 'REQUEST_ABORTED' | 'NO_REPLY';
+  | 'ELEMENT_UNREACHABLE' | 'REQUEST_TIMEOUT' | 'REQUEST_ABORTED' | 'NO_REPLY';
+
+/** One copy of a message to all elements of a pool that is not known to have been delivered. */
+export interface SendFailure {
+  readonly element: { readonly handle: string | Uint8Array; readonly identifier: number };
+  readonly error: RserpoolError;
+}
+
+/** A message to all elements of a pool has not reached each of them: who has it, and why the others have not. */
+export class SendToAllError extends RserpoolError {
+  readonly code = 'SEND_TO_ALL_FAILED';
+  constructor(poolHandle: string, readonly delivered: readonly SendFailure['element'][], readonly failures: readonly SendFailure[]) {
+    super(`${failures.length} of ${failures.length + delivered.length} pool elements of ${poolHandle} could not be sent to`, { cause: failures[0]?.error });
+  }
+
+  /** As AggregateError has them. */
+  get errors(): readonly RserpoolError[] { return this.failures.map(({ error }) => error); }
+}

@@ -12,6 +12,7 @@ export type { Policy } from './wire/index.js';
 export type { Session } from './actors/session.js';
 export type { SessionEvents, SessionOptions } from './actors/session-types.js';
 export type { FailoverInfo } from './actors/session-mover.js';
+export type { AccessPointSendOptions, TransportUrl } from './actors/sending-options.js';
 export type { Reply } from './actors/session-requests.js';
 export type { Received } from './actors/session-iteration.js';
 export type { EndOptions } from './actors/waiting.js';

@@ -1,8 +1,8 @@
 import type { Logger, Milliseconds } from '../environment.js';
-import { NoRegistrarError, UnknownPoolHandleError, UsageError } from '../errors.js';
+import { NoRegistrarError, UnknownPoolHandleError, UsageError, type RserpoolError } from '../errors.js';
 import { resolveTimers, type TimerOptions, type Timers } from '../machines/timers.js';
 import { poolHandleText, type PoolElement as PoolElementParameter } from '../wire/index.js';
-import type { AccessPointEvents, PoolElementHandle } from './access-point-events.js';
+import type { AccessPointEvents, ErrorReport, PoolElementHandle } from './access-point-events.js';
 import { resolveHuntMulticast, type MulticastOptions } from './announced-registrars.js';
 import { DataPlane } from './data-plane.js';
 import type { PoolElement, WaitOptions } from './element.js';
@@ -16,7 +16,9 @@ import { checkRegister, mappingsOf, register, type AsapOptions, type RegisterOpt
 import { describe, Servers, type ServerInfo } from './servers.js';
 import type { Session } from './session.js';
 import type { SessionOptions } from './session-types.js';
-import { bounded } from './waiting.js';
+import { Sending } from './sending.js';
+import type { AccessPointSendOptions, TransportUrl } from './sending-options.js';
+import { bounded, ending, quiet, type EndOptions } from './waiting.js';
 
 export interface InitializeOptions {
   /** Registrars to hunt for, `tcp://host:port`; host names are resolved at each hunt. None are needed with `multicast`. */
@@ -73,6 +75,7 @@ export class ServiceAccessPoint {
   readonly #plane: DataPlane;
   readonly #servers: Servers;
   readonly #events: Emitter<AccessPointEvents>;
+  readonly #sending: Sending;
   readonly #elements = new Set<PoolElement>();
   /** Handle and identifier of those that are being registered. */
   readonly #registering = new Set<string>();
@@ -96,6 +99,10 @@ export class ServiceAccessPoint {
     this.#home = new Home({ environment: this.#control, registrars, timers: this.#timers, adopt, multicast }, this.#pools);
     this.#plane = new DataPlane({ environment: this.#environment, pools: this.#pools, timers: this.#timers });
     this.#servers = new Servers(this.#pools);
+    this.#sending = new Sending({
+      plane: this.#plane, events: this.#events, complain: (error, details) => { this.#complain(error, details); },
+      known: (key, fresh) => this.#known(key, {}, fresh && this.#pools.isStale(key)),
+    });
     this.#home.start();
   }
 
@@ -107,7 +114,9 @@ export class ServiceAccessPoint {
   get elements(): ReadonlySet<PoolElement> { return this.#elements; }
 
   on<E extends keyof AccessPointEvents>(event: E, listener: AccessPointEvents[E]): Unsubscribe {
-    return this.#events.on(event, listener);
+    const unsubscribe = this.#events.on(event, listener);
+    if (event === 'data') this.#sending.listen();
+    return unsubscribe;
   }
 
   /** REGISTER (draft §4.2): makes this process an element of the pool. Resolves when a registrar has accepted it; from then on it is kept registered. */
@@ -148,6 +157,21 @@ export class ServiceAccessPoint {
     return this.#plane.connect(checkHandle(handle), options);
   }
 
+  /** DATA_SEND_REQUEST (draft §4.4, RFC 5352 §6.5): sends a message to an element of a pool, chosen for each message by its policy; to one element; or to an address. Answers come as `'data'`.
+   *  Resolves, when `session.send` would, with the element that has it: with failover, asked for or as to a pool by default, that may be another than the one that was chosen. With `toAll` with all that
+   *  have it; SendToAllError says who has not. It opens sessions for that, and closes them 30 s after their last use. */
+  send(address: TransportUrl, data: Uint8Array | string, options?: AccessPointSendOptions): Promise<undefined>;
+  send(destination: string | Uint8Array, data: Uint8Array | string, options: AccessPointSendOptions & { readonly toAll: true }): Promise<readonly PoolElementHandle[]>;
+  send(destination: string | Uint8Array | PoolElementHandle, data: Uint8Array | string, options?: AccessPointSendOptions): Promise<PoolElementHandle>;
+  send(destination: string | Uint8Array | PoolElementHandle, data: Uint8Array | string, options: AccessPointSendOptions = {}): Promise<unknown> {
+    return quiet(this.#send(destination, data, options));
+  }
+
+  async #send(destination: unknown, data: Uint8Array | string, options: AccessPointSendOptions): Promise<unknown> {
+    this.#checkOpen();
+    return this.#sending.send(destination, data, options);
+  }
+
   /** Translation.Request, CachePopulate (RFC 5352 §6.9.1, §6.3). From the cache where it knows; what is stale is asked for again meanwhile. */
   async resolve(handle: string | Uint8Array, options: ResolveOptions = {}): Promise<Resolution> {
     this.#checkOpen();
@@ -183,9 +207,16 @@ export class ServiceAccessPoint {
     return this.#pools.reportUnreachable(key, identifier);
   }
 
-  /** Deregisters its elements, ends its sessions, leaves its registrar. Operations under way reject. */
-  close(): Promise<void> {
-    return (this.#closed ??= this.#close());
+  /** Deregisters its elements, ends its sessions, leaves its registrar. Operations under way reject. `signal` ends the wait. */
+  close(options: EndOptions = {}): Promise<void> {
+    return quiet(ending('close', options, () => (this.#closed ??= this.#close())));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> { return this.close(); }
+
+  /** Error.Report: to the `error` listeners; without one, to the logger (D-4). */
+  #complain(error: RserpoolError, details: ErrorReport): void {
+    if (!this.#events.emit('error', error, details)) this.#environment.logger.warn({ err: error, destination: details.destination }, error.message);
   }
 
   async #close(): Promise<void> {

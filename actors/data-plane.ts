@@ -17,6 +17,7 @@ import { schemeOf, type ActorEnvironment } from './environment.js';
 import { addressText } from './basic-address.js';
 import { mappingOf } from './mappings.js';
 import type { PoolView } from './pool.js';
+import type { Meeting } from './session-mover.js';
 import { Service, type ServiceSetup, type SharedPlane } from './service.js';
 import { UserSession, type Session } from './session.js';
 import type { SessionOptions } from './session-types.js';
@@ -62,19 +63,21 @@ export class DataPlane implements SharedPlane, DataLinkOwner {
   /** Opens a session with the pool of `key`. */
   async connect(key: string, options: SessionOptions = {}): Promise<Session> {
     checkSessionOptions(options);
-    const session = new UserSession(this, key, options);
+    return this.create(key, options).open();
+  }
+
+  /** A session that is still to be opened. `pools`: the pool as it sees it, and its way to it. */
+  create(key: string, options: SessionOptions, { pools = this.pools, meeting }: { readonly pools?: PoolView; readonly meeting?: Meeting } = {}): UserSession {
+    const session = new UserSession(this, key, options, { pools, meeting });
     this.#sessions.set(session, key);
-    this.#watch(key);
-    return session.open();
+    this.#watch(key, pools);
+    return session;
   }
 
   /** A session, not opened yet, with the pool of a client that was lost: under the id of its session (RFC 5352 §3.9). */
   meet(id: Buffer, epoch: number, { key, order: [client, ...preferred] }: BusinessCard): UserSession {
     const meeting = { id, epoch, client, own: this.cards.own(key), preferred };
-    const session = new UserSession(this, key, { deliveryMode: 'at-most-once', openTimeout: RENDEZVOUS_TIMEOUT }, meeting);
-    this.#sessions.set(session, key);
-    this.#watch(key);
-    return session;
+    return this.create(key, { deliveryMode: 'at-most-once', openTimeout: RENDEZVOUS_TIMEOUT }, { meeting });
   }
 
   /** Opens the data channels of a pool element. */
@@ -131,8 +134,8 @@ export class DataPlane implements SharedPlane, DataLinkOwner {
     watched.end();
   }
 
-  #watch(key: string): void {
-    const watched = this.#watched.get(key) ?? { sessions: 0, end: this.pools.watch(key, (removed) => { for (const element of removed) this.probe(element); }) };
+  #watch(key: string, pools: PoolView): void {
+    const watched = this.#watched.get(key) ?? { sessions: 0, end: pools.watch(key, (removed) => { for (const element of removed) this.probe(element); }) };
     watched.sessions++;
     this.#watched.set(key, watched);
   }

@@ -30,6 +30,8 @@ export interface PoolView {
   vouch(key: string, peIdentifier: number): void;
   /** Keeps the entry current while somebody watches: a registrar is asked for updates (S bit, RFC 5352 §2.2.5), and the watcher is called at each answer. @returns ends it. */
   watch(key: string, watcher: PoolWatcher): Unsubscribe;
+  /** One element, and no other: without it nobody is to be selected, now or later. */
+  readonly stays?: boolean;
 }
 
 /** @param removed elements that were known and, says a registrar, are in the pool no more, or elsewhere. */

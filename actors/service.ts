@@ -211,7 +211,7 @@ export class Service implements DataLinkOwner {
   }
 
   #refusal(frame: Frame<'OPEN'>): [CloseCode, string] | undefined {
-    if (!frame.tail.equals(this.#setup.handleBytes)) return ['NO_SUCH_POOL', `this pool element serves ${this.poolHandle}`];
+    if (frame.tail.length > 0 && !frame.tail.equals(this.#setup.handleBytes)) return ['NO_SUCH_POOL', `this pool element serves ${this.poolHandle}`];
     if (this.#isDraining) return ['GOING_AWAY', 'the pool element drains'];
     if (this.#sessions.size >= this.options.maxSessions) return ['BUSY', `${this.options.maxSessions} sessions are here`];
     if (frame.rendezvous === true && !this.options.rendezvous) return ['NO_RENDEZVOUS', 'this pool element takes nobody\'s place'];

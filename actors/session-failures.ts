@@ -7,16 +7,20 @@ const ENDING: readonly string[] = ['NO_COMMON_MAPPING', 'POISONED_MESSAGE', 'HAN
 
 export interface SessionPast {
   readonly wasOpen: boolean;
+  /** It was to have one pool element, and no other. */
+  readonly stays: boolean;
+  readonly peIdentifier: number | undefined;
   readonly poolHandle: string;
   /** The last refusal of its state cookie in this failover. */
   readonly cookieRefusal: SessionError | undefined;
 }
 
 /** What the application is told when the chart has failed. */
-export function finalError(error: unknown, { wasOpen, poolHandle, cookieRefusal }: SessionPast): RserpoolError {
+export function finalError(error: unknown, { wasOpen, stays, peIdentifier, poolHandle, cookieRefusal }: SessionPast): RserpoolError {
   if (error === 'COOKIE_OVERDUE') return new SessionError('COOKIE_OVERDUE', `the window is full of handled messages and no state cookie has come for ${COOKIE_OVERDUE} ms`, { outcome: 'handled' });
   if (error instanceof SessionError && ENDING.includes(error.code)) return error;
   if (cookieRefusal) return new SessionError('COOKIE_REFUSED', `no pool element of ${poolHandle} restores the session`, { cause: cookieRefusal });
+  if (stays) return new SessionError('ELEMENT_UNREACHABLE', `${poolHandle === '' ? 'the address' : `pool element ${hex(peIdentifier)} of ${poolHandle}`} ${wasOpen ? 'was lost' : 'could not be reached'}`, { cause: error, outcome: wasOpen ? 'unknown' : 'not-taken' });
   if (wasOpen) return new SessionError('FAILOVER_FAILED', `no pool element of ${poolHandle} took the session over`, { cause: error });
   if (error instanceof UnknownPoolHandleError || (error instanceof RserpoolError && error.code === 'NO_REGISTRAR')) return error;
   return new SessionError('SESSION_FAILED', `no pool element of ${poolHandle} accepted the session`, { cause: error, outcome: 'not-taken' });

@@ -44,9 +44,9 @@ export function checkSend(data: unknown, options: SendOptions | RequestOptions |
 
 export const modeOf = (deliver: Deliver): DeliveryMode => (deliver === 'failover' ? 'effectively-once' : deliver === 'noFailover' ? 'at-most-once' : deliver);
 
-export const sendChecks = { deliver: isOneOf(...deliveryModes, 'failover', 'noFailover'), ppid: isU32, ack: isBoolean, lifetime: isDelay, signal: isSignal, stream: isU32, unordered: isBoolean };
+const sendChecks = { deliver: isOneOf(...deliveryModes, 'failover', 'noFailover'), ppid: isU32, ack: isBoolean, lifetime: isDelay, signal: isSignal, stream: isU32, unordered: isBoolean };
 const { ack: _, ...requestChecks } = { ...sendChecks, timeout: isDelay };
-const checks = { send: sendChecks, request: requestChecks } as const;
+const checks = { send: sendChecks, request: requestChecks, 'rsp.send': { ...sendChecks, toLast: isBoolean, toAll: isBoolean, toSelf: isBoolean } } as const;
 
 function checkSendOptions(call: keyof typeof checks, options: SendOptions | RequestOptions): void {
   checkOptions(call, options, checks[call]);

@@ -10,6 +10,7 @@ import { ASAP_PPID } from '../wire/mapping.js';
 import type { DataLink, LinkSession } from './data-link.js';
 import type { DataPlane } from './data-plane.js';
 import { areTied, mappingOf, mappings } from './mappings.js';
+import type { PoolView } from './pool.js';
 
 /** Where a session has moved. */
 export interface FailoverInfo {
@@ -62,6 +63,7 @@ export class SessionMover {
   /** On a link, with the replay done (the chart: established, cookieOverdue, closing). */
   isFlowing = false;
   readonly #plane: DataPlane;
+  readonly #pools: PoolView;
   readonly #key: string;
   readonly #owner: MoverOwner;
   readonly #poison = new PoisonWatch();
@@ -85,8 +87,9 @@ export class SessionMover {
   #ahead: 'connecting' | 'opened' | 'resent' | undefined;
   #isFollowing = false;
 
-  constructor(plane: DataPlane, key: string, owner: MoverOwner, timers: SessionTimers, meeting?: Meeting) {
+  constructor(plane: DataPlane, pools: PoolView, key: string, owner: MoverOwner, timers: SessionTimers, meeting?: Meeting) {
     this.#plane = plane;
+    this.#pools = pools;
     this.#key = key;
     this.#owner = owner;
     this.#meeting = meeting;
@@ -229,7 +232,7 @@ export class SessionMover {
   }
 
   #resolve(): void {
-    const { pools } = this.#plane;
+    const pools = this.#pools;
     const isFirstTry = !this.wasOpen && this.#avoid.size === 0; // later ones want to know who has come
     this.#forgetFailed();
     if (isFirstTry && !pools.isStale(this.#key)) return this.actor.send({ type: 'resolved' });
@@ -238,13 +241,14 @@ export class SessionMover {
 
   #select(): void {
     if (this.#pick()) return this.actor.send({ type: 'selected' });
+    if (this.#pools.stays === true) return this.actor.send({ type: 'give.up', error: this.#cause });
     const error = this.wasOpen || !this.#hasAsked ? undefined : this.#nothingInCommon();
     this.actor.send(error === undefined ? { type: 'nothing.selectable' } : { type: 'give.up', error });
   }
 
   /** By the pool's policy, of those whose mapping carries sessions. What is left of an element that could not be reached comes last: it is dead, or its other address is not. */
   #pick(): boolean {
-    const { pools } = this.#plane;
+    const pools = this.#pools;
     const passed = new Set<number>();
     let last: PoolElement | undefined;
     for (let tries = 0; tries < MAX_PICKS; tries++) {
@@ -262,13 +266,13 @@ export class SessionMover {
 
   #take(element: PoolElement): true {
     this.element = element;
-    this.#plane.pools.place(this.#key, element.identifier);
+    this.#pools.place(this.#key, element.identifier);
     return true;
   }
 
   /** What the pool offers, where none of it carries sessions. */
   #nothingInCommon(): SessionError | undefined {
-    const elements = this.#plane.pools.elements(this.#key);
+    const elements = this.#pools.elements(this.#key);
     if (elements.length === 0 || elements.some((element) => mappingOf(element).canCarrySessions)) return undefined;
     const offers = [...new Set(elements.map((element) => `${mappingOf(element).name} (${element.userTransport.transport})`))].join(', ');
     const ours = mappings.flatMap(({ name, canCarrySessions }) => (canCarrySessions ? [name] : [])).join(', ');
@@ -317,7 +321,7 @@ export class SessionMover {
     this.#isOurFault = false; // the next attempt tells
     if (isOurFault) return;
     this.#leaveOut(this.element);
-    this.#plane.pools.reportUnreachable(this.#key, this.element.identifier);
+    this.#pools.reportUnreachable(this.#key, this.element.identifier);
   }
 
   /** For half of the time a peer bears, just now. */
@@ -337,7 +341,7 @@ export class SessionMover {
     const { half } = this.#owner;
     this.#forgetFailed();
     this.#previous = this.element;
-    if (this.element) this.#plane.pools.vouch(this.#key, this.element.identifier);
+    if (this.element) this.#pools.vouch(this.#key, this.element.identifier);
     const resent = from ? half.window.kept().filter(({ sent }) => sent).length : 0;
     this.isFlowing = true;
     half.resume();

@@ -73,13 +73,15 @@ export class SessionSender {
   }
 
   /** Everything that waits ends here, with what is known of it (D-30). */
-  end(reason: () => RserpoolError): void {
+  end(reason: () => RserpoolError, isFailure: boolean): void {
     this.clock.clearTimeout(this.#overdue);
     if (this.half.window.isEmpty && this.#blocked.length === 0 && this.#flushes.length === 0 && (this.#acks?.size ?? 0) === 0) return;
     const error = reason();
     for (const entry of this.half.window.kept()) {
       entry.unlimit?.();
-      entry.settle?.reject(withOutcome(error, entry.done ? 'handled' : entry.sent ? 'unknown' : 'not-taken'));
+      const about = withOutcome(error, entry.done ? 'handled' : entry.sent ? 'unknown' : 'not-taken');
+      entry.settle?.reject(about);
+      if (isFailure && !entry.done) this.owner.complain(about, { undelivered: entry.payload }); // RFC 5352 §6.7
     }
     for (const waiting of this.#blocked.splice(0)) waiting.fail(withOutcome(error, 'not-taken'));
     for (const flush of this.#flushes.splice(0)) flush.fail(error);

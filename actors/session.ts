@@ -6,11 +6,11 @@ import { UserHalf, type UserHalfOwner } from '../delivery/user-half.js';
 import type { Kept } from '../delivery/window.js';
 import type { Milliseconds } from '../environment.js';
 import { AbortError, SessionError, UsageError, type RserpoolError, type TransportError } from '../errors.js';
-import { decodeAsap, poolHandleText } from '../wire/index.js';
+import { decodeAsap, poolHandleOf, poolHandleText } from '../wire/index.js';
 import { ASAP_PPID, mapping, offsets, readU32 } from '../wire/mapping.js';
 import { decodeCoverage } from '../wire/snapshot.js';
 import { ppidOf, type DataLink } from './data-link.js';
-import type { ErrorReport } from './access-point-events.js';
+import type { ErrorReport, PoolElementHandle } from './access-point-events.js';
 import type { DataPlane } from './data-plane.js';
 import { Emitter, type Unsubscribe } from './emitter.js';
 import { Recovery } from './recovery.js';
@@ -21,6 +21,7 @@ import { checkSend, type RequestOptions, type SendOptions } from './session-mess
 import { SessionMover, type FailoverInfo, type Meeting, type MoverOwner } from './session-mover.js';
 import { SessionRequests, type Reply } from './session-requests.js';
 import { COOKIE_OVERDUE, SessionSender, type SenderOwner } from './session-sender.js';
+import type { PoolView } from './pool.js';
 import type { SessionEvents, SessionOptions } from './session-types.js';
 import { deferred, ending, quiet, type EndOptions } from './waiting.js';
 
@@ -37,6 +38,8 @@ export class UserSession implements MoverOwner, SenderOwner, Port, UserHalfOwner
   touched?: boolean;
   readonly #plane: DataPlane;
   readonly #key: string;
+  /** It has one pool element, and no other. */
+  readonly #stays: boolean;
   readonly #options: SessionOptions;
   readonly #events: Emitter<SessionEvents>;
   readonly #sender: SessionSender;
@@ -51,18 +54,20 @@ export class UserSession implements MoverOwner, SenderOwner, Port, UserHalfOwner
   #closing: Promise<void> | undefined;
   #requests: SessionRequests | undefined;
   #failure: RserpoolError | undefined;
+  #lastFrom: PoolElementHandle | undefined;
 
-  constructor(plane: DataPlane, key: string, options: SessionOptions, meeting?: Meeting) {
+  constructor(plane: DataPlane, key: string, options: SessionOptions, { meeting, pools = plane.pools }: { readonly meeting?: Meeting | undefined; readonly pools?: PoolView } = {}) {
     const { environment, timers } = plane;
     const id = meeting?.id ?? Buffer.from(environment.random.bytes(16));
     this.#plane = plane;
     this.#key = key;
+    this.#stays = pools.stays === true;
     this.#options = options;
     this.id = id.toString('hex');
     this.#events = new Emitter(environment.logger);
     this.half = new UserHalf(id, options.deliveryMode ?? 'effectively-once', { messages: options.window?.messages ?? 1024, bytes: options.window?.bytes ?? 1024 * 1024 }, this, meeting?.epoch);
     this.#sender = new SessionSender(this.half, environment.clock, this);
-    this.#mover = new SessionMover(plane, key, this, {
+    this.#mover = new SessionMover(plane, pools, key, this, {
       open: options.openTimeout ?? timers.registrarWait, failover: options.failoverTimeout ?? 30_000,
       accept: 2 * timers.cookieHandlerTimeout + 1_000, callback: timers.callbackTimeout, cookieOverdue: COOKIE_OVERDUE,
     }, meeting);
@@ -238,7 +243,7 @@ export class UserSession implements MoverOwner, SenderOwner, Port, UserHalfOwner
 
   /** To the `error` listeners; without one, to the logger (D-4). */
   complain(error: RserpoolError, details: ErrorReport): void {
-    if (!this.#events.emit('error', error, details)) this.#plane.environment.logger.warn({ err: error, session: this.id }, error.message);
+    if (!this.#events.emit('error', error, { destination: this.#from(), ...details })) this.#plane.environment.logger.warn({ err: error, session: this.id }, error.message);
   }
 
   get hasCallback(): boolean { return this.#options.onFailover !== undefined; }
@@ -258,12 +263,19 @@ export class UserSession implements MoverOwner, SenderOwner, Port, UserHalfOwner
     this.complain(new SessionError('CALLBACK_OVERDUE', `the failover callback has not settled within ${this.#plane.timers.callbackTimeout} ms; the session goes on without it`), {});
   }
 
-  failed(error: unknown): void { this.#over(finalError(error, { wasOpen: this.#isOpen, poolHandle: this.poolHandle, cookieRefusal: this.#cookieRefusal })); }
+  failed(error: unknown): void { this.#over(finalError(error, { wasOpen: this.#isOpen, stays: this.#stays, peIdentifier: this.peIdentifier, poolHandle: this.poolHandle, cookieRefusal: this.#cookieRefusal })); }
 
   // ---- receiving
 
+  /** PE handle of the one that serves it. */
+  #from(): PoolElementHandle | undefined {
+    const identifier = this.peIdentifier;
+    if (identifier !== this.#lastFrom?.identifier) this.#lastFrom = identifier === undefined ? undefined : { handle: poolHandleOf(this.#key), identifier };
+    return this.#lastFrom;
+  }
+
   #answers(requests: SessionRequests, output: Output): boolean {
-    output.from = this.peIdentifier;
+    output.from = this.#from();
     if (!requests.takes(output)) return false;
     this.half.consumed(output.payload.length);
     return true;
@@ -271,7 +283,7 @@ export class UserSession implements MoverOwner, SenderOwner, Port, UserHalfOwner
 
   #deliver(output: Output): void {
     if (this.#isOver) return;
-    output.from = this.peIdentifier;
+    output.from = this.#from();
     let pending: PromiseLike<unknown>[] | undefined;
     for (const listener of this.#events.listeners('data')) {
       try {
@@ -339,11 +351,8 @@ export class UserSession implements MoverOwner, SenderOwner, Port, UserHalfOwner
   }
 
   #poisoned(reason: TransportError): void {
-    const entry = this.#mover.suspectsCallback ? undefined : this.half.window.firstInHandling();
     const what = this.#mover.suspectsCallback ? 'what the failover callback sends' : 'the same message';
-    const error = new SessionError('POISONED_MESSAGE', `pool elements died three times while they handled ${what}`, { cause: reason, outcome: 'unknown' });
-    if (entry) this.complain(error, { undelivered: entry.payload });
-    this.#giveUp(error);
+    this.#giveUp(new SessionError('POISONED_MESSAGE', `pool elements died three times while they handled ${what}`, { cause: reason, outcome: 'unknown' }));
   }
 
   #giveUp(error: SessionError): void { this.#mover.send({ type: 'give.up', error }); }
@@ -355,7 +364,7 @@ export class UserSession implements MoverOwner, SenderOwner, Port, UserHalfOwner
     const reason = (): RserpoolError => error ?? new SessionError('SESSION_CLOSED', 'the session is closed');
     if (!this.#isOpen) this.#opened.reject(reason());
     this.#mover.leave('closed');
-    this.#sender.end(reason);
+    this.#sender.end(reason, this.#failure !== undefined);
     this.#plane.sessionOver(this);
     this.#mover.send({ type: 'destroy.request' });
     if (error && this.#isOpen && error.code !== 'SESSION_CLOSED') this.complain(error, {});

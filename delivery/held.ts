@@ -2,8 +2,8 @@ import { copyOf } from './buffers.js';
 
 /** An output of a pool element, and what its receiver learns of it: the `info` of a `'data'` event. It may wait to be given out (D-10, D-12). */
 export class Output {
-  /** PE identifier of the sender; set when it is given out. */
-  from: number | undefined = undefined;
+  /** PE handle of the sender; set when it is given out. */
+  from: { readonly handle: string | Uint8Array; readonly identifier: number } | undefined = undefined;
 
   constructor(
     readonly sessionId: string,

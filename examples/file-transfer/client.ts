@@ -39,7 +39,7 @@ export async function download(rsp: ServiceAccessPoint, { name, progress, moved 
       hash.update(portion.bytes);
       received += portion.bytes.length;
       total = portion.total;
-      progress?.(received, total, from);
+      progress?.(received, total, from?.identifier);
       if (received >= total) resolve();
     });
     session.on('error', reject);

@@ -33,6 +33,7 @@ describe('docs/options.md', () => {
     ['connect', async (options: object) => (await accessPoint()).connect('p', options)],
     ['send', async (options: object) => checkSend('data', options, { messages: 1, bytes: 100 })],
     ['request', async (options: object) => checkSend('data', options, { messages: 1, bytes: 100 }, 'request')],
+    ['rsp.send', async (options: object) => (await accessPoint()).send('p', 'data', options)],
     ['createRegistrar', async (options: object) => createRegistrar(options)],
   ] as const)('lists what %s takes', async (name, call) => {
     expect(listed(name)).toEqual(await taken(call));

@@ -243,7 +243,7 @@ describe('a session outlives its pool element (RFC 5352 §3.8, draft §4.5)', ()
     const sent = session.send('y', { deliver: 'at-least-once' });
     await world.advance(3_100);
     await expect(sent).rejects.toMatchObject({ code: 'FAILOVER_FAILED' });
-    expect(own.events).toEqual(['error FAILOVER_FAILED', 'closed']);
+    expect(own.events).toEqual(['error FAILOVER_FAILED', 'error FAILOVER_FAILED', 'error FAILOVER_FAILED', 'closed']); // two messages and the session
     expect(seen.events).toEqual([]); // the other has 30 s
   });
 
