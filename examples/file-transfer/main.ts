@@ -49,11 +49,13 @@ async function start(identifier: number): Promise<void> {
   });
 }
 
-/** And another one takes its place. */
+/** And another one takes its place. What comes of a dead one was under way (up to 4 MiB). */
 function kill(identifier: number): void {
+  const mirror = mirrors.get(identifier);
+  if (mirror === undefined) return;
   killed += 1;
   bar.note(`mirror ${identifier} killed`);
-  mirrors.get(identifier)?.kill('SIGKILL');
+  mirror.kill('SIGKILL');
   mirrors.delete(identifier);
   start(3 + killed).catch(() => undefined); // it may be killed before it is ready
 }

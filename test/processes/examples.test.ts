@@ -37,7 +37,7 @@ describe('examples', () => {
     expect(run.errors).toEqual([]);
   }, PATIENCE);
 
-  it.each([['100', 5], ['3', 4], ['0', 0]])('file-transfer: %s MiB are complete by hash although %i mirrors are killed, and nothing is asked for twice', async (size, kills) => {
+  it.each([['100', 5], ['24', 3], ['0', 0]])('file-transfer: %s MiB are complete by hash although %i mirrors are killed, and nothing is asked for twice', async (size, kills) => {
     const run = example('file-transfer/main', '--size', size, '--kills', String(kills));
     expect(await run.ended).toEqual(DONE);
     const said = run.said.join('\n');
