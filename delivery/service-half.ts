@@ -334,9 +334,14 @@ export class ServiceHalf {
   /** Between handlers only: asks the service for its state and sends it as a cookie with the next commit. */
   takeSnapshot(): void {
     if (!this.owner.snapshot || !this.stateful || this.running.size > 0 || this.current !== undefined || this.#state === 'ended') return;
-    let bytes: Uint8Array | undefined;
-    try { bytes = this.owner.snapshot(); } catch (error) { return this.close('HANDLER_FAILED', 'snapshot failed', error); }
-    if (bytes) this.setCookie(bytes, undefined);
+    try {
+      const bytes: unknown = this.owner.snapshot();
+      if (isThenable(bytes)) bytes.then(undefined, () => undefined); // nobody else waits for it
+      if (bytes instanceof Uint8Array || typeof bytes === 'string') this.setCookie(bytes, undefined);
+      else if (bytes !== undefined) throw new UsageError('INVALID_DATA', `snapshot returns bytes, or undefined, at once; not ${isThenable(bytes) ? 'a promise' : typeof bytes}`);
+    } catch (error) {
+      this.close('HANDLER_FAILED', 'snapshot failed', error);
+    }
   }
 
   /** Sends the last cookie again, issued anew: it still says the same (X-5). */
