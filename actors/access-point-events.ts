@@ -1,4 +1,5 @@
 import type { RserpoolError } from '../errors.js';
+import type { ServerInfo } from './servers.js';
 import type { ReceivedInfo } from './session-messages.js';
 
 /** Names one element of a pool (RFC 5352 §6.5.3). */
@@ -31,6 +32,9 @@ export interface AccessPointFailover {
   readonly resent: number;
   /** Why `from` was left; undefined where it asked for it. */
   readonly cause: unknown;
+  /** Without data services (`initialize({ failoverIndication: true })`): whose server it was (X-9), and where `to` is. */
+  readonly caller?: string;
+  readonly server?: ServerInfo;
 }
 
 /** What an `'error'` event is about. */

@@ -1,5 +1,5 @@
 import type { Logger, Milliseconds } from '../environment.js';
-import { NoRegistrarError, UnknownPoolHandleError, UsageError, type RserpoolError } from '../errors.js';
+import { NoRegistrarError, TransportError, UnknownPoolHandleError, UsageError, type RserpoolError } from '../errors.js';
 import { resolveTimers, type TimerOptions, type Timers } from '../machines/timers.js';
 import { poolHandleText, type PoolElement as PoolElementParameter } from '../wire/index.js';
 import type { AccessPointEvents, ErrorReport, PoolElementHandle } from './access-point-events.js';
@@ -13,7 +13,7 @@ import { checkAddress, checkElementHandle, checkHandle, checkOptions, invalid, i
 import { patient } from './patient-clock.js';
 import { Pools } from './pool.js';
 import { checkRegister, mappingsOf, register, type AsapOptions, type RegisterOptions, type SessionHandler } from './register.js';
-import { describe, Servers, type ServerInfo } from './servers.js';
+import { describe, Servers, type Replacement, type ServerInfo } from './servers.js';
 import type { Session } from './session.js';
 import type { SessionOptions } from './session-types.js';
 import { Sending } from './sending.js';
@@ -35,6 +35,9 @@ export interface InitializeOptions {
   readonly asap?: AsapOptions;
   /** Which registrar may make itself home by connecting to that listener (RFC 5352 §3.4 KA2.4, X-48): one at the host of a configured registrar (`'known'`, default), or `'any'`. */
   readonly adopt?: AdoptionRule;
+  /** Automatic failover without data services (draft §4.3, X-7): while a server that `getPrimaryServer` or `getNextServer` has given is in use, its pool is watched, and
+   *  where a registrar removes it `'failover'` tells the next one. Default false. */
+  readonly failoverIndication?: boolean;
   /** @internal Time, randomness and transports; default Node.js's. */
   readonly environment?: ActorEnvironment;
 }
@@ -98,7 +101,7 @@ export class ServiceAccessPoint {
     this.#pools = new Pools({ environment: this.#control, timers: this.#timers, home: () => this.#home });
     this.#home = new Home({ environment: this.#control, registrars, timers: this.#timers, adopt, multicast }, this.#pools);
     this.#plane = new DataPlane({ environment: this.#environment, pools: this.#pools, timers: this.#timers });
-    this.#servers = new Servers(this.#pools);
+    this.#servers = new Servers(this.#pools, options.failoverIndication === true ? (replacement) => { this.#replaced(replacement); } : undefined);
     this.#sending = new Sending({
       plane: this.#plane, events: this.#events, complain: (error, details) => { this.#complain(error, details); },
       known: (key, fresh) => this.#known(key, {}, fresh && this.#pools.isStale(key)),
@@ -199,6 +202,14 @@ export class ServiceAccessPoint {
     return this.#server(handle, options, (key, caller) => this.#servers.next(key, caller));
   }
 
+  /** The server that this caller was given is not used any more: with `failoverIndication` its pool need not be watched. */
+  releaseServer(handle: string | Uint8Array, options: { readonly caller?: string } = {}): void {
+    this.#checkOpen();
+    const key = checkHandle(handle);
+    checkOptions('releaseServer', options, { caller: isString });
+    this.#servers.release(key, options.caller ?? '');
+  }
+
   /** Transport.Failure (RFC 5352 §6.9.2): the registrar asks the element whether it lives. @returns false where nothing was sent: the element was never given out here, or has been reported just now. */
   reportUnreachable(element: PoolElementHandle): boolean {
     this.#checkOpen();
@@ -223,6 +234,12 @@ export class ServiceAccessPoint {
     await Promise.all([...this.#elements].map((element) => element.deregister()));
     await this.#plane.close();
     await this.#home.close();
+  }
+
+  #replaced({ key, caller, from, to }: Replacement): void {
+    const handle = poolHandleText(key);
+    const cause = new TransportError('LINK_LOST', `a registrar has removed 0x${from.identifier.toString(16).padStart(8, '0')} from ${handle}`);
+    this.#events.emit('failover', { from: { handle, identifier: from.identifier }, to: { handle, identifier: to.identifier }, resent: 0, cause, caller, server: describe(handle, to) });
   }
 
   async #server(handle: string | Uint8Array, options: ServerOptions, choose: (key: string, caller: string) => PoolElementParameter | undefined): Promise<ServerInfo> {
@@ -271,7 +288,7 @@ export class ServiceAccessPoint {
 
 function checkInitialize(options: InitializeOptions): void {
   checkOptions('initialize', options, {
-    registrars: (value) => (Array.isArray(value) && value.length === 0 ? undefined : isStringList(value)), multicast: anything, timeout: isDelay, timers: anything, logger: isLogger, asap: anything, adopt: isOneOf('known', 'any'), environment: anything,
+    registrars: (value) => (Array.isArray(value) && value.length === 0 ? undefined : isStringList(value)), multicast: anything, timeout: isDelay, timers: anything, logger: isLogger, asap: anything, adopt: isOneOf('known', 'any'), failoverIndication: isBoolean, environment: anything,
   });
   if (options.asap !== undefined) checkOptions('initialize: asap', options.asap, { listen: isString, advertise: isString });
 }

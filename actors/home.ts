@@ -108,6 +108,9 @@ export class Home {
     return this.#home === undefined ? 0 : this.#environment.clock.now() - this.#homeSince;
   }
 
+  /** When the present home came into use; it tells one from another. */
+  get since(): Milliseconds { return this.#homeSince; }
+
   /** This end of the control connection, as the registrar sees it where nobody translates addresses. */
   get localHost(): string | undefined {
     return this.#home === undefined ? undefined : hostOf(this.#home.link.local);

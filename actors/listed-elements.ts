@@ -34,6 +34,6 @@ export class ListedElements {
   }
 }
 
-const isSamePlace = (a: PoolElement, b: PoolElement): boolean => a === b || JSON.stringify(a.userTransport) === JSON.stringify(b.userTransport);
+export const isSamePlace = (a: PoolElement, b: PoolElement): boolean => a === b || JSON.stringify(a.userTransport) === JSON.stringify(b.userTransport);
 
 const MOST = 20_000;

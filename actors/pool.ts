@@ -7,7 +7,7 @@ import type { Timers } from '../machines/timers.js';
 import { poolHandleFromKey, poolHandleKey, poolHandleText, type AsapMessageOf, type PoolElement } from '../wire/index.js';
 import type { ActorEnvironment } from './environment.js';
 import type { Home, HomePools } from './home.js';
-import { ListedElements } from './listed-elements.js';
+import { ListedElements, type Listing } from './listed-elements.js';
 import type { Unsubscribe } from './emitter.js';
 import { bounded, deferred, type Deferred } from './waiting.js';
 
@@ -87,8 +87,9 @@ export class Pools implements PoolView, HomePools {
   place(key: string, peIdentifier: number): void { this.#cache.place(key, peIdentifier); }
   vouch(key: string, peIdentifier: number): void { this.#cache.vouch(key, peIdentifier); }
   watch(key: string, watcher: PoolWatcher): Unsubscribe {
-    const { watchers, actor } = this.#entry(key);
+    const { watchers, actor, listed } = this.#entry(key);
     watchers.add(watcher);
+    if (watchers.size === 1) listed.answered(this.#listing(key, false)); // what is known so far
     if (watchers.size === 1) actor.send({ type: 'resolution.watch' });
     return () => { watchers.delete(watcher); };
   }
@@ -123,9 +124,14 @@ export class Pools implements PoolView, HomePools {
   }
 
   #tellWatchers(key: string, { watchers, listed }: Entry, isWhole: boolean): void {
-    const { age } = this.#home();
-    const removed = listed.answered({ elements: this.elements(key), isWhole, home: this.#now() - age, isYoung: age < this.#timers.retranMax });
+    const removed = listed.answered(this.#listing(key, isWhole));
     for (const watcher of [...watchers]) watcher(removed);
+  }
+
+  #listing(key: string, isWhole: boolean): Listing {
+    const { age, since } = this.#home();
+    const isItsWord = (this.#cache.age(key, this.#now()) ?? 0) <= age; // and not that of the home before
+    return { elements: this.elements(key), isWhole, home: isItsWord ? since : -1, isYoung: age < this.#timers.retranMax };
   }
 
   *waiting(): Iterable<AnyActorRef> {

@@ -22,6 +22,19 @@ describe('examples', () => {
     expect([...addresses].sort()).toEqual(['tcp://127.0.0.1:8001', 'tcp://127.0.0.1:8002']);
   }, PATIENCE);
 
+  it('basic-mode-tcp: its server killed, the next one is told; every byte on the sockets is the application\'s', async () => {
+    const run = example('basic-mode-tcp');
+    expect(await run.ended).toEqual(DONE);
+    expect(run.said).toEqual(['sent 68656c6c6f, received 68656c6c6f', 'failover', 'sent 776f726c64, received 776f726c64']);
+  }, PATIENCE);
+
+  it('basic-mode-udp: its server killed, it asks for the next one; every byte in the datagrams is the application\'s', async () => {
+    const run = example('basic-mode-udp');
+    expect(await run.ended).toEqual(DONE);
+    expect([run.said[0], run.said.at(-1)]).toEqual(['sent 68656c6c6f, received 68656c6c6f', 'sent 776f726c64, received 776f726c64']);
+    expect(run.said.slice(1, -1)).toEqual(['no answer']);
+  }, PATIENCE);
+
   it('watching: the failover is seen, state by state', async () => {
     const run = example('watching');
     expect(await run.ended).toEqual(DONE);

@@ -35,7 +35,7 @@ const wait = { signal: 'signal', timeout: 'delay' } as const;
 const calls: Readonly<Record<string, Call>> = {
   initialize: {
     call: (setting, options) => initialize({ environment: setting.environment, ...options } as never),
-    options: { registrars: 'stringsNotEmpty', multicast: 'objectOrBoolean', timeout: 'delay', timers: 'object', logger: 'logger', asap: 'object', adopt: 'choice' },
+    options: { registrars: 'stringsNotEmpty', multicast: 'objectOrBoolean', timeout: 'delay', timers: 'object', logger: 'logger', asap: 'object', adopt: 'choice', failoverIndication: 'boolean' },
     others: { registrars: ['tcp://10.0.0.1:1'] },
   },
   'initialize asap': { call: (setting, options) => initialize({ environment: setting.environment, registrars: ['tcp://10.0.0.1:1'], asap: options }), options: { listen: 'address', advertise: 'address' } },
