@@ -175,10 +175,10 @@ export class ServiceAccessPoint {
     return this.#sending.send(destination, data, options);
   }
 
-  /** Translation.Request, CachePopulate (RFC 5352 §6.9.1, §6.3). From the cache where it knows; what is stale is asked for again meanwhile. */
-  async resolve(handle: string | Uint8Array, options: ResolveOptions = {}): Promise<Resolution> {
+  /** Translation.Request, CachePopulate (RFC 5352 §6.9.1, §6.3), by pool handle or the handle of an element in it. From the cache where it knows; what is stale is asked for again meanwhile. */
+  async resolve(poolOrElement: string | Uint8Array | PoolElementHandle, options: ResolveOptions = {}): Promise<Resolution> {
     this.#checkOpen();
-    const key = checkHandle(handle);
+    const { key, handle } = poolOf(poolOrElement);
     checkOptions('resolve', options, { refresh: isBoolean, signal: isSignal, timeout: isDelay });
     await this.#known(key, options, options.refresh === true);
     const elements = this.#pools.elements(key).map((element) => describe(handle, element));
@@ -186,10 +186,10 @@ export class ServiceAccessPoint {
     return { elements, age: this.#pools.age(key) ?? 0, isStale: this.#pools.isStale(key) };
   }
 
-  /** CachePurge (RFC 5352 §6.4). */
-  purge(handle: string | Uint8Array): void {
+  /** CachePurge (RFC 5352 §6.4), by pool handle or the handle of an element in it. */
+  purge(poolOrElement: string | Uint8Array | PoolElementHandle): void {
     this.#checkOpen();
-    this.#pools.purge(checkHandle(handle));
+    this.#pools.purge(poolOf(poolOrElement).key);
   }
 
   /** GET_PRIMARY_SERVER (draft §4.3): an element by the pool's policy, for applications that talk to it themselves. */
@@ -284,6 +284,11 @@ export class ServiceAccessPoint {
   #checkOpen(): void {
     if (this.#closed !== undefined) throw new UsageError('CLOSED', 'the access point is closed');
   }
+}
+
+function poolOf(named: string | Uint8Array | PoolElementHandle): { readonly key: string; readonly handle: string | Uint8Array } {
+  const isElement = typeof named === 'object' && !(named instanceof Uint8Array) && named !== null && 'identifier' in named;
+  return isElement ? { key: checkElementHandle(named).key, handle: named.handle } : { key: checkHandle(named), handle: named as string | Uint8Array };
 }
 
 function checkInitialize(options: InitializeOptions): void {

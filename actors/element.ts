@@ -11,7 +11,7 @@ import type { ActorEnvironment } from './environment.js';
 import type { Home, LocalElement } from './home.js';
 import { anything, checkOptions, invalid, isBoolean, isDelay, isSignal } from './options.js';
 import { checkPolicy, type PolicyOption } from './policies.js';
-import { bounded, deferred, type Deferred } from './waiting.js';
+import { bounded, deferred, ending, quiet, type Deferred, type EndOptions } from './waiting.js';
 
 export interface PoolElementEvents {
   /** A registrar has acknowledged the registration, after `lost`. (The first time is when `register` resolves.) */
@@ -142,13 +142,15 @@ export class PoolElement implements LocalElement {
   }
 
   /** Leaves the pool (RFC 5352 §3.2; by handle and PE identifier, where draft §4.2 names mapping, port and policy: X-4), then ends its data channels: sessions move to other elements. Resolves also where no registrar acknowledges it in time: the registration then ends with its life. */
-  deregister(): Promise<void> {
-    return (this.#leaving ??= this.#leave(false));
+  deregister(options: EndOptions = {}): Promise<void> {
+    return quiet(ending('deregister', options, () => (this.#leaving ??= this.#leave(false))));
   }
 
+  [Symbol.asyncDispose](): Promise<void> { return this.deregister(); }
+
   /** Leaves the pool, hands its sessions over (D-27), then closes. */
-  drain(): Promise<void> {
-    return (this.#leaving ??= this.#leave(true));
+  drain(options: EndOptions = {}): Promise<void> {
+    return quiet(ending('drain', options, () => (this.#leaving ??= this.#leave(true))));
   }
 
   /** @internal `register` has given up: nothing stays open; that we leave is told to a registrar in the background, if one ever knew of us. */

@@ -14,6 +14,7 @@ import { nodeEnvironment, schemeOf, type ActorEnvironment } from './environment.
 import { anything, checkAddress, checkOptions, invalid, isLogger, isU32 } from './options.js';
 import { RegistrarCore, type Removed } from './registrar-core.js';
 import { resolveLimits, type RegistrarLimits } from './registrar-limits.js';
+import { ending, quiet, type EndOptions } from './waiting.js';
 
 export interface RegistrarOptions {
   /** Where pool elements and pool users come in, `tcp://host:port`; port 0 takes a free one. Default `['tcp://127.0.0.1:3863']`, ASAP's port. */
@@ -159,10 +160,14 @@ export class Registrar {
   }
 
   /** Hands its pool elements over to another registrar, where there is one, then ends all associations. Without another, they hunt. */
-  async close(): Promise<void> {
-    if (this.actor.getSnapshot().status === 'active') this.actor.send({ type: 'close' });
-    await this.#left;
+  close(options: EndOptions = {}): Promise<void> {
+    return quiet(ending('close', options, async () => {
+      if (this.actor.getSnapshot().status === 'active') this.actor.send({ type: 'close' });
+      await this.#left;
+    }));
   }
+
+  [Symbol.asyncDispose](): Promise<void> { return this.close(); }
 
   #createEnrp(hasMulticast: boolean): Enrp {
     const isServing = (): boolean => this.#isServing;

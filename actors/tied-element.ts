@@ -1,5 +1,6 @@
 import { PoolElement, type ElementSetup, type PoolElementEvents, type UpdateOptions, type WaitOptions } from './element.js';
 import type { Unsubscribe } from './emitter.js';
+import { quiet, type EndOptions } from './waiting.js';
 
 /** A pool element with several mappings: this is its first registration, and what is done to it is done to all. Each has its own PE identifier. */
 export class TiedPoolElement extends PoolElement {
@@ -35,12 +36,12 @@ export class TiedPoolElement extends PoolElement {
     throw failed.reason;
   }
 
-  override async deregister(): Promise<void> {
-    await Promise.all([super.deregister(), ...this.#others.map((other) => other.deregister())]);
+  override deregister(options: EndOptions = {}): Promise<void> {
+    return quiet(Promise.all([super.deregister(options), ...this.#others.map((other) => other.deregister(options))]).then(() => undefined));
   }
 
-  override async drain(): Promise<void> {
-    await Promise.all([super.drain(), ...this.#others.map((other) => other.drain())]);
+  override drain(options: EndOptions = {}): Promise<void> {
+    return quiet(Promise.all([super.drain(options), ...this.#others.map((other) => other.drain(options))]).then(() => undefined));
   }
 
   override async withdraw(): Promise<void> {

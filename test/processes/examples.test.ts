@@ -14,6 +14,19 @@ describe('examples', () => {
     expect(run.said).toEqual(['1 hello', 'moved from 1 to 2', '2 world']);
   }, PATIENCE);
 
+  it('request: each has its reply, across a failover', async () => {
+    const run = example('request');
+    expect(await run.ended).toEqual(DONE);
+    expect(run.said).toEqual(['desserts, says 1', 'reward, says 2']);
+  }, PATIENCE);
+
+  it('sending: to a pool, to one of its elements, to all, to one that has gone', async () => {
+    const run = example('sending');
+    expect(await run.ended).toEqual(DONE);
+    expect(run.said.filter((line) => line.endsWith('to all')).sort()).toEqual(['1 answers to all', '2 answers to all', '3 answers to all']);
+    expect(run.said).toEqual(expect.arrayContaining(['true', '[ 1, 2, 3 ]', 'ELEMENT_UNREACHABLE']));
+  }, PATIENCE);
+
   it('basic-mode: the pool names its servers, one after the other', async () => {
     const run = example('basic-mode');
     expect(await run.ended).toEqual(DONE);
