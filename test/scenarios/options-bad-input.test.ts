@@ -43,7 +43,7 @@ const calls: Readonly<Record<string, Call>> = {
     call: ({ rsp }, options) => rsp.register('pool', options, () => undefined),
     options: {
       listen: 'stringsNotEmpty', advertise: 'address', policy: 'policy', identifier: 'u32', life: 'delayOrForever', mapping: 'choice', address: 'string', mappings: 'mappings', ...wait,
-      snapshot: 'function', maxSessions: 'count', concurrency: 'count', outputCommit: 'boolean', liveness: 'liveness', cookieKeys: 'cookieKeys', cookieLifetime: 'delay', foreignCookies: 'boolean',
+      snapshot: 'function', maxSessions: 'count', concurrency: 'count', outputCommit: 'boolean', rendezvous: 'boolean', liveness: 'liveness', cookieKeys: 'cookieKeys', cookieLifetime: 'delay', foreignCookies: 'boolean',
     },
   },
   'register, Basic Mode': { call: ({ rsp }, options) => rsp.register('pool', { mapping: 'none', ...options }), options: { address: 'anyAddress' } },
