@@ -99,8 +99,10 @@ export interface SendFailure {
 /** A message to all elements of a pool has not reached each of them: who has it, and why the others have not. */
 export class SendToAllError extends RserpoolError {
   readonly code = 'SEND_TO_ALL_FAILED';
-  constructor(poolHandle: string, readonly delivered: readonly SendFailure['element'][], readonly failures: readonly SendFailure[]) {
-    super(`${failures.length} of ${failures.length + delivered.length} pool elements of ${poolHandle} could not be sent to`, { cause: failures[0]?.error });
+  constructor(poolHandle: string, readonly delivered: readonly SendFailure['element'][], readonly failures: readonly SendFailure[],
+    /** Elements that the pool has besides, and that the registrar's answer has no room for. */
+    readonly unlisted: number) {
+    super(`${failures.length + unlisted} of ${failures.length + delivered.length + unlisted} pool elements of ${poolHandle} could not be sent to${unlisted === 0 ? '' : `, ${unlisted} of them are not in the registrar's answer`}`, { cause: failures[0]?.error });
   }
 
   /** As AggregateError has them. */

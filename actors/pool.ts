@@ -98,6 +98,9 @@ export class Pools implements PoolView, HomePools {
     return this.#cache.elements(key);
   }
 
+  /** How many elements the pool has, says the registrar: an answer may list fewer. */
+  size(key: string): number { return Math.max(this.#entries.get(key)?.size ?? 0, this.#cache.elements(key).length); }
+
   age(key: string): Milliseconds | undefined {
     return this.#cache.age(key, this.#now());
   }
@@ -117,7 +120,8 @@ export class Pools implements PoolView, HomePools {
     const key = poolHandleKey(message.poolHandle);
     const entry = this.#entries.get(key);
     if (entry === undefined) return; // nobody asked
-    const { error, poolElements, policy } = message;
+    const { error, poolElements, policy, poolSize } = message;
+    entry.size = poolSize ?? poolElements.length;
     if (error === undefined && poolElements.length > 0) this.#cache.put(key, { policy, elements: poolElements, now: this.#now() });
     entry.actor.send(message); // purges, where the pool has vanished
     if (entry.watchers.size > 0) this.#tellWatchers(key, entry, isWhole(message, entry));
@@ -172,7 +176,7 @@ export class Pools implements PoolView, HomePools {
     const known = this.#entries.get(key);
     if (known !== undefined) return known;
     if (this.#entries.size >= MAX_ENTRIES) this.#evict();
-    const entry: Entry = { actor: this.#createActor(key, watchers), watchers, isStale: true, isAsking: false, isSubscribed: false, listed: new ListedElements(), most: 0, answer: undefined, reported: new Map() };
+    const entry: Entry = { size: 0, actor: this.#createActor(key, watchers), watchers, isStale: true, isAsking: false, isSubscribed: false, listed: new ListedElements(), most: 0, answer: undefined, reported: new Map() };
     entry.actor.on('*', (news) => this.#noted(key, entry, news));
     entry.actor.subscribe({ error: (error) => this.#failed(key, error) });
     this.#entries.set(key, entry);
@@ -250,6 +254,8 @@ export class Pools implements PoolView, HomePools {
 }
 
 interface Entry {
+  /** Elements of the pool, as the registrar has said last. */
+  size: number;
   readonly actor: Actor<typeof resolutionMachine>;
   readonly watchers: Set<PoolWatcher>;
   isStale: boolean;

@@ -21,6 +21,8 @@ export interface SendingSetup {
   readonly complain: (error: RserpoolError, details: ErrorReport) => void;
   /** Resolves when something is cached of the pool; what is stale is asked for again meanwhile, or first. */
   readonly known: (key: string, fresh: boolean) => Promise<void>;
+  /** How many elements the pool has; not all of them may be known. */
+  readonly size: (key: string) => number;
 }
 
 /** A message on its way: its destination may still have to be resolved, its session opened. */
@@ -123,6 +125,7 @@ export class Sending {
       throw error;
     }
     const all = this.#plane.pools.elements(key);
+    const unlisted = this.#setup.size(key) - all.length;
     const isOtherwiseReached = (element: PoolElement): boolean => !mappingOf(element).canCarrySessions && all.some((other) => areTied(element, other) && mappingOf(other).canCarrySessions);
     const elements = all.filter((element) => !own.has(element.identifier) && !isOtherwiseReached(element));
     const delivered: PoolElementHandle[] = [];
@@ -140,8 +143,14 @@ export class Sending {
       }
     };
     await Promise.all(Array.from({ length: Math.min(AT_A_TIME, elements.length) }, sender));
-    if (failures.length > 0) throw new SendToAllError(poolHandleText(key), delivered, failures);
+    if (failures.length > 0 || unlisted > 0) throw this.#incomplete(new SendToAllError(poolHandleText(key), delivered, failures, unlisted));
     return delivered;
+  }
+
+  /** Who was not reached has been reported one by one; those whom the registrar does not list can only be counted. */
+  #incomplete(error: SendToAllError): SendToAllError {
+    if (error.unlisted > 0) this.#setup.complain(error, {});
+    return error;
   }
 
   // ---- which session

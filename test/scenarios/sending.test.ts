@@ -1,6 +1,7 @@
 import { getEventListeners } from 'node:events';
 import type { ServiceAccessPoint } from '../../actors/access-point.js';
 import type { RegisterOptions, SessionHandler } from '../../actors/register.js';
+import type { RegistrarOptions } from '../../actors/registrar.js';
 import type { ServiceSession } from '../../actors/service-session.js';
 import type { RserpoolError, SendToAllError } from '../../errors.js';
 import { type World } from '../../testing/world.js';
@@ -24,8 +25,8 @@ class Pool {
     user.on('failover', ({ from, to }) => { this.failovers.push(`${from.identifier} > ${to.identifier}`); });
   }
 
-  static async of(count: number, options: Partial<RegisterOptions> = {}): Promise<Pool> {
-    const setting = await RegistrarWorld.start();
+  static async of(count: number, options: Partial<RegisterOptions> = {}, registrar: Partial<RegistrarOptions> = {}): Promise<Pool> {
+    const setting = await RegistrarWorld.start(registrar);
     const pool = new Pool(setting, await setting.accessPoint('pu'));
     for (let identifier = 1; identifier <= count; identifier++) await pool.add(identifier, options);
     return pool;
@@ -247,6 +248,28 @@ describe('rsp.send to all of a pool (RFC 5352 §6.5.5)', () => {
     expect(getEventListeners(abort.signal, 'abort')).toEqual([]);
     await pool.world.advance(100);
     expect(pool.handled).toEqual(['1 a', '1 b']);
+  });
+
+  it('a pool of 1000: some sessions at a time, each element that the registrar lists has its copy once; the others are counted', async () => {
+    const pool = await Pool.of(0, {}, { limits: { elementsPerAnswer: 1000 } });
+    const { world } = pool;
+    let most = 0;
+    const counts = new Map<number, number>();
+    let opening = 0;
+    const points = await Promise.all(Array.from({ length: 10 }, (_, index) => pool.setting.accessPoint(`pe${index}`)));
+    await world.settled(Promise.all(Array.from({ length: 1000 }, (_, index) => points[index % 10]!.register('pool', { identifier: index + 1 }, (session) => {
+      most = Math.max(most, ++opening);
+      session.on('data', () => { counts.set(index, (counts.get(index) ?? 0) + 1); });
+      return new Promise<void>((done) => { world.clock.setTimeout(() => { opening--; done(); }, 5); });
+    }))));
+    const error = await world.settled(pool.user.send('pool', 'a', { toAll: true }).then(() => undefined, (reason: unknown) => reason as SendToAllError));
+    await world.advance(100);
+    expect(error).toMatchObject({ code: 'SEND_TO_ALL_FAILED', failures: [], unlisted: 1000 - error!.delivered.length });
+    expect(error!.delivered.length).toBeGreaterThan(500);
+    expect(counts.size).toBe(error!.delivered.length);
+    expect([...counts.values()].every((count) => count === 1)).toBe(true);
+    expect(most).toBeLessThanOrEqual(64);
+    expect(pool.errors).toMatchObject([{ error: { code: 'SEND_TO_ALL_FAILED' } }]);
   });
 });
 
