@@ -80,10 +80,23 @@ export type RegistrarErrorCode = 'WRONG_PROTOCOL' | 'NO_ANSWER' | 'REQUEST_REFUS
 /** A session's or a message's failure; `outcome` says what is known of the message (D-30). */
 export class SessionError extends RserpoolError {
   readonly outcome: Outcome;
-  constructor(readonly code: SessionErrorCode, message: string, options?: { cause?: unknown; outcome?: Outcome }) {
+  /** Where no pool element was found that takes the session: what was tried, oldest first; `cause` is the last of it. */
+  readonly attempts?: readonly FailedAttempt[];
+  constructor(readonly code: SessionErrorCode, message: string, options?: { cause?: unknown; outcome?: Outcome; attempts?: readonly FailedAttempt[] }) {
     super(message, options);
     this.outcome = options?.outcome ?? 'unknown';
+    if (options?.attempts) this.attempts = options.attempts;
   }
+}
+
+/** One pool element that did not take a session, or the registrar's failure to name one. */
+export interface FailedAttempt {
+  /** Undefined where no pool element was concerned. */
+  readonly peIdentifier: number | undefined;
+  readonly address: string | undefined;
+  /** Milliseconds since the first one began. */
+  readonly after: number;
+  readonly error: unknown;
 }
 export type SessionErrorCode =
   | 'SESSION_CLOSED' | 'SESSION_FAILED' | 'NO_COMMON_MAPPING' | 'FAILOVER_FAILED' | 'POISONED_MESSAGE' | 'HANDLER_FAILED' | 'COOKIE_OVERDUE' | 'COOKIE_REFUSED'

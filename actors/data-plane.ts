@@ -11,7 +11,7 @@ import { BusinessCards } from './business-cards.js';
 import { ControlChannel } from './control-channel.js';
 import { DataLink, type DataLinkOwner } from './data-link.js';
 import { Followers, inSlices } from './slices.js';
-import { anything, checkOptions, invalid, isDelay, isFunction, isOneOf, isSignal, isU32 } from './options.js';
+import { anything, checkOptions, invalid, isCount, isDelay, isFunction, isOneOf, isSignal, isU32 } from './options.js';
 import type { Unsubscribe } from './emitter.js';
 import { schemeOf, type ActorEnvironment } from './environment.js';
 import { addressText } from './basic-address.js';
@@ -198,7 +198,7 @@ function addressOf(element: PoolElement): string {
 /** @throws UsageError INVALID_OPTION. */
 export function checkSessionOptions(options: SessionOptions): void {
   checkOptions('connect', options, {
-    deliveryMode: isOneOf(...deliveryModes), onFailover: isFunction, window: anything, openTimeout: isDelay, failoverTimeout: isDelay, signal: isSignal,
+    deliveryMode: isOneOf(...deliveryModes), onFailover: isFunction, window: anything, openTimeout: isDelay, failoverTimeout: isDelay, maxAttempts: isCount, signal: isSignal,
   });
   if (options.window !== undefined) checkOptions('window', options.window, { messages: isU32, bytes: isU32 });
   const { messages = 1, bytes = 1 } = options.window ?? {};

@@ -11,6 +11,8 @@ import type { DataLink, LinkSession } from './data-link.js';
 import type { DataPlane } from './data-plane.js';
 import { areTied, mappingOf, mappings } from './mappings.js';
 import type { PoolView } from './pool.js';
+import { Attempts } from './attempts.js';
+import { OldHalf } from './old-half.js';
 
 /** Where a session has moved. */
 export interface FailoverInfo {
@@ -22,6 +24,8 @@ export interface FailoverInfo {
   readonly resent: number;
   /** Milliseconds from the failure's notice to the replay. */
   readonly duration: Milliseconds;
+  /** `'moved'`: the last pool element drained, and handed the session over; `'failed'`: it was lost, or refused to go on. */
+  readonly reason: 'moved' | 'failed';
   /** Why the last pool element was left; undefined where it asked for it. */
   readonly cause: unknown;
 }
@@ -66,6 +70,7 @@ export class SessionMover {
   readonly #pools: PoolView;
   readonly #key: string;
   readonly #owner: MoverOwner;
+  readonly attempts: Attempts;
   readonly #poison = new PoisonWatch();
   readonly #avoid = new Set<number>();
   /** Who the pool element that was left wants to be followed by (RFC 5352 §3.9 BC2). */
@@ -85,9 +90,14 @@ export class SessionMover {
   #isOurFault = false;
   /** How far the frames are ahead of the chart. */
   #ahead: 'connecting' | 'opened' | 'resent' | undefined;
+  /** What set them going. */
+  #aheadOf: SessionEvent = { type: 'session.moved' };
+  /** The pool element asked for it (D-27). */
+  #isHandOver = false;
+  #oldHalf: OldHalf | undefined;
   #isFollowing = false;
 
-  constructor(plane: DataPlane, pools: PoolView, key: string, owner: MoverOwner, timers: SessionTimers, meeting?: Meeting) {
+  constructor(plane: DataPlane, pools: PoolView, key: string, owner: MoverOwner, timers: SessionTimers, maxAttempts: number, meeting?: Meeting) {
     this.#plane = plane;
     this.#pools = pools;
     this.#key = key;
@@ -95,6 +105,7 @@ export class SessionMover {
     this.#meeting = meeting;
     this.#preferred = meeting?.preferred;
     const { clock, random } = plane.environment;
+    this.attempts = new Attempts(() => clock.now(), maxAttempts);
     this.actor = createActor(sessionMachine, { clock, input: { timers, hasCallback: owner.hasCallback, fraction: () => random.fraction(), now: () => clock.now() } });
     this.actor.subscribe({ error: (error) => { owner.failed(error); } });
     this.actor.on('*', (order) => { this.#obey(order); });
@@ -126,6 +137,7 @@ export class SessionMover {
     const suspect = this.#suspect();
     if (this.isFlowing) this.#failedAt ??= this.#now();
     if (this.isFlowing || suspect !== undefined) this.#poison.countFailover(suspect);
+    if (this.isFlowing) this.attempts.note(this.element, reason); else this.attempts.fails(reason);
     this.leave();
   }
 
@@ -133,8 +145,12 @@ export class SessionMover {
   linkDown(reason: TransportError): boolean {
     if (this.#poison.isPoisoned) return false;
     this.catchUp();
-    if (this.#runAhead()) this.#plane.followers.add(() => { this.catchUp(); });
-    else this.send({ type: 'link.down', error: reason });
+    const event = { type: 'link.down', error: reason } as const;
+    if (!this.#wasFlowing || this.#owner.hasCallback) this.send(event);
+    else {
+      this.#report();
+      this.#runAhead(event);
+    }
     return true;
   }
 
@@ -150,6 +166,12 @@ export class SessionMover {
     if (this.element) this.#leaveOut(this.element);
     if (this.isFlowing) this.#failedAt ??= this.#now();
     this.#cause = error;
+    if (error && this.isFlowing) this.attempts.note(this.element, error); else this.attempts.fails(error ?? new SessionError('SESSION_FAILED', 'the pool element drains', { outcome: 'not-taken' }));
+    this.#isHandOver = error === undefined;
+    if (this.#isHandOver && this.isFlowing && !this.#owner.hasCallback) {
+      this.leave();
+      return this.#runAhead({ type: 'session.moved' });
+    }
     this.send(error ? { type: 'session.refused', error } : { type: 'session.moved' });
   }
 
@@ -171,28 +193,36 @@ export class SessionMover {
   /** Takes the session off its link; a pool element that is there is told. */
   leave(reason = 'moved'): void {
     const { link } = this;
+    const isHandOver = this.#isHandOver && link?.isUp === true && reason === 'moved';
+    this.#isHandOver = false;
+    if (reason !== 'moved') this.#oldHalf?.close();
     if (!link) return;
-    if (link.isUp) this.#owner.half.close('NORMAL', reason);
+    if (link.isUp && !isHandOver) this.#owner.half.close('NORMAL', reason);
     const card = this.isFlowing ? link.control?.card : undefined;
     if (this.isFlowing) this.#preferred = card?.key === this.#key ? card.order : undefined;
     link.sessions.delete(this.#number);
+    if (isHandOver) this.#handOver(link);
     this.link = undefined;
     this.isFlowing = false;
     this.#owner.half.leave();
-    this.#plane.sessionLeft(link);
+    if (!isHandOver) this.#plane.sessionLeft(link);
+  }
+
+  #handOver(link: DataLink): void {
+    this.#oldHalf?.close();
+    this.#oldHalf = new OldHalf(link, this.#number, (left) => { this.#plane.sessionLeft(left); });
   }
 
   // ---- ahead of the chart
 
-  /** The straight way: another element is known. @returns whether it was taken. */
-  #runAhead(): boolean {
-    if (!this.#wasFlowing || this.#owner.hasCallback) return false;
-    this.#report();
-    if (!this.#pick()) return false;
+  /** The straight way, where another element is known; else the chart's. */
+  #runAhead(event: SessionEvent): void {
+    if (!this.#pick()) return this.send(event);
     this.#ahead = 'connecting';
+    this.#aheadOf = event;
     this.#join();
     if (this.link?.isUp === true) this.linkUp();
-    return true;
+    this.#plane.followers.add(() => { this.catchUp(); });
   }
 
   /** Steps the chart through what its frames have done. */
@@ -200,7 +230,7 @@ export class SessionMover {
     const ahead = this.#ahead;
     if (ahead === undefined || this.#isFollowing) return;
     this.#isFollowing = true;
-    this.actor.send({ type: 'link.down', error: this.#cause });
+    this.actor.send(this.#aheadOf);
     this.#isFollowing = false;
     this.#ahead = undefined;
   }
@@ -235,19 +265,24 @@ export class SessionMover {
     const pools = this.#pools;
     const isFirstTry = !this.wasOpen && this.#avoid.size === 0; // later ones want to know who has come
     this.#forgetFailed();
+    this.attempts.paused();
     if (isFirstTry && !pools.isStale(this.#key)) return this.actor.send({ type: 'resolved' });
-    pools.refresh(this.#key).then(() => { this.#hasAsked = true; this.send({ type: 'resolved' }); }, (error: unknown) => { this.send({ type: 'resolution.failed', error }); });
+    pools.refresh(this.#key).then(() => { this.#hasAsked = true; this.send({ type: 'resolved' }); }, (error: unknown) => {
+      this.attempts.note(undefined, error);
+      this.send({ type: 'resolution.failed', error });
+    });
   }
 
   #select(): void {
     if (this.#pick()) return this.actor.send({ type: 'selected' });
-    if (this.#pools.stays === true) return this.actor.send({ type: 'give.up', error: this.#cause });
+    if (this.#pools.stays === true || this.attempts.isSpent) return this.actor.send({ type: 'give.up', error: this.#cause });
     const error = this.wasOpen || !this.#hasAsked ? undefined : this.#nothingInCommon();
     this.actor.send(error === undefined ? { type: 'nothing.selectable' } : { type: 'give.up', error });
   }
 
   /** By the pool's policy, of those whose mapping carries sessions. What is left of an element that could not be reached comes last: it is dead, or its other address is not. */
   #pick(): boolean {
+    if (this.attempts.isSpent || this.attempts.needsPause) return false;
     const pools = this.#pools;
     const passed = new Set<number>();
     let last: PoolElement | undefined;
@@ -300,6 +335,7 @@ export class SessionMover {
 
   #join(): void {
     const link = this.#plane.linkTo(this.element!);
+    this.attempts.begin(this.element!);
     if (this.#poison.suspect !== undefined) link.tolerate(this.#poison.patience(this.#plane.timers.silence));
     this.#number = link.nextNumber();
     link.sessions.set(this.#number, this.#owner);
@@ -319,6 +355,7 @@ export class SessionMover {
     if (!this.element) return;
     const isOurFault = this.#isOurFault;
     this.#isOurFault = false; // the next attempt tells
+    this.attempts.fails(new SessionError('SESSION_FAILED', 'the pool element has not accepted the session in time', { outcome: 'not-taken' }));
     if (isOurFault) return;
     this.#leaveOut(this.element);
     this.#pools.reportUnreachable(this.#key, this.element.identifier);
@@ -340,13 +377,16 @@ export class SessionMover {
     const from = this.#previous;
     const { half } = this.#owner;
     this.#forgetFailed();
+    this.attempts.succeeded();
+    this.#oldHalf?.close();
+    this.#oldHalf = undefined;
     this.#previous = this.element;
     if (this.element) this.#pools.vouch(this.#key, this.element.identifier);
     const resent = from ? half.window.kept().filter(({ sent }) => sent).length : 0;
     this.isFlowing = true;
     half.resume();
     const now = this.#now();
-    const info = from && this.element && { from: from.identifier, to: this.element.identifier, epoch: half.epoch, resent, duration: now - (this.#failedAt ?? now), cause: this.#cause };
+    const info = from && this.element && { from: from.identifier, to: this.element.identifier, epoch: half.epoch, resent, duration: now - (this.#failedAt ?? now), reason: this.#cause === undefined ? 'moved' as const : 'failed' as const, cause: this.#cause };
     this.#failedAt = undefined;
     this.#owner.moved(info);
   }

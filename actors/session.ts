@@ -70,7 +70,7 @@ export class UserSession implements MoverOwner, SenderOwner, Port, UserHalfOwner
     this.#mover = new SessionMover(plane, pools, key, this, {
       open: options.openTimeout ?? timers.registrarWait, failover: options.failoverTimeout ?? 30_000,
       accept: 2 * timers.cookieHandlerTimeout + 1_000, callback: timers.callbackTimeout, cookieOverdue: COOKIE_OVERDUE,
-    }, meeting);
+    }, options.maxAttempts ?? MAX_ATTEMPTS, meeting);
   }
 
   /** Resolves with the session once its first pool element has accepted it. */
@@ -263,7 +263,7 @@ export class UserSession implements MoverOwner, SenderOwner, Port, UserHalfOwner
     this.complain(new SessionError('CALLBACK_OVERDUE', `the failover callback has not settled within ${this.#plane.timers.callbackTimeout} ms; the session goes on without it`), {});
   }
 
-  failed(error: unknown): void { this.#over(finalError(error, { wasOpen: this.#isOpen, stays: this.#stays, peIdentifier: this.peIdentifier, poolHandle: this.poolHandle, cookieRefusal: this.#cookieRefusal })); }
+  failed(error: unknown): void { this.#over(finalError(error, { wasOpen: this.#isOpen, stays: this.#stays, peIdentifier: this.peIdentifier, poolHandle: this.poolHandle, cookieRefusal: this.#cookieRefusal, attempts: this.#mover.attempts.failed })); }
 
   // ---- receiving
 
@@ -381,3 +381,5 @@ export class UserSession implements MoverOwner, SenderOwner, Port, UserHalfOwner
     return quiet(Promise.reject(error));
   }
 }
+
+const MAX_ATTEMPTS = 128;

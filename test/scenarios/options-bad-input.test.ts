@@ -51,7 +51,7 @@ const calls: Readonly<Record<string, Call>> = {
   'update, wait': { call: ({ element }, options) => element.update({}, options), options: wait },
   connect: {
     call: ({ rsp }, options) => rsp.connect('echo', options),
-    options: { deliveryMode: 'choice', onFailover: 'function', window: 'object', openTimeout: 'delay', failoverTimeout: 'delay', signal: 'signal' },
+    options: { deliveryMode: 'choice', onFailover: 'function', window: 'object', openTimeout: 'delay', failoverTimeout: 'delay', maxAttempts: 'count', signal: 'signal' },
   },
   'connect window': { call: ({ rsp }, window) => rsp.connect('echo', { window }), options: { messages: 'u32', bytes: 'u32' } },
   send: {
