@@ -21,7 +21,7 @@ export type { FailoverCallback, PendingMessage, Recovery } from './actors/recove
 export type { RendezvousInfo } from './actors/rendezvous.js';
 export type { ServiceMessageInfo, ServiceSession, ServiceSessionEvents } from './actors/service-session.js';
 export type { Liveness, LivenessOptions } from './actors/liveness.js';
-export type { ServiceOptions } from './actors/service.js';
+export type { DrainOptions, ServiceOptions } from './actors/service.js';
 export type { CookieKey, CookieOptions } from './actors/cookie-signer.js';
 export type { DeliveryMode } from './delivery/modes.js';
 export * from './actors/policies.js';

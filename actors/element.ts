@@ -11,6 +11,7 @@ import type { ActorEnvironment } from './environment.js';
 import type { Home, LocalElement } from './home.js';
 import { anything, checkOptions, invalid, isBoolean, isDelay, isSignal } from './options.js';
 import { checkPolicy, type PolicyOption } from './policies.js';
+import type { DrainOptions } from './service.js';
 import { bounded, deferred, ending, quiet, type Deferred, type EndOptions } from './waiting.js';
 
 export interface PoolElementEvents {
@@ -41,7 +42,7 @@ export interface WaitOptions {
 /** Its data channels, if it has any. */
 export interface ElementService {
   updateCookies(options: Pick<CookieOptions, 'cookieKeys' | 'foreignCookies'>): void;
-  drain(): Promise<void>;
+  drain(options: { readonly timeout: Milliseconds | undefined }): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -143,14 +144,18 @@ export class PoolElement implements LocalElement {
 
   /** Leaves the pool (RFC 5352 §3.2; by handle and PE identifier, where draft §4.2 names mapping, port and policy: X-4), then ends its data channels: sessions move to other elements. Resolves also where no registrar acknowledges it in time: the registration then ends with its life. */
   deregister(options: EndOptions = {}): Promise<void> {
-    return quiet(ending('deregister', options, () => (this.#leaving ??= this.#leave(false))));
+    return quiet(ending('deregister', options, () => (this.#leaving ??= this.#leave())));
   }
 
   [Symbol.asyncDispose](): Promise<void> { return this.deregister(); }
 
-  /** Leaves the pool, hands its sessions over (D-27), then closes. */
-  drain(options: EndOptions = {}): Promise<void> {
-    return quiet(ending('drain', options, () => (this.#leaving ??= this.#leave(true))));
+  /** Leaves the pool at all registrars, hands its sessions over to other elements with their state (D-27), and closes when all have left, or after `timeout`: sessions that nobody took are closed then, and go on
+   *  looking for an element. One that is leaving already goes on as it was told first. */
+  drain({ timeout, ...options }: DrainOptions = {}): Promise<void> {
+    return quiet(ending('drain', options, () => {
+      checkOptions('drain', { timeout }, { timeout: isDelay });
+      return (this.#leaving ??= this.#leave({ timeout }));
+    }));
   }
 
   /** @internal `register` has given up: nothing stays open; that we leave is told to a registrar in the background, if one ever knew of us. */
@@ -192,11 +197,11 @@ export class PoolElement implements LocalElement {
     this.actor.send({ type: 'registration.update', registration: this.#registration });
   }
 
-  async #leave(drain: boolean): Promise<void> {
+  async #leave(drain?: { readonly timeout: Milliseconds | undefined }): Promise<void> {
     this.#sampler?.stop();
     this.actor.send({ type: 'deregistration.request' });
     await this.#ended.promise;
-    if (drain) await this.#setup.service?.drain();
+    if (drain) await this.#setup.service?.drain(drain);
     await this.#setup.service?.close();
   }
 

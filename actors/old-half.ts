@@ -4,6 +4,7 @@ import type { DataLink, LinkSession } from './data-link.js';
 
 /** What is left of a session at a pool element that handed it over: closed when another one has accepted it (D-27), so that the old one knows whom it waits for. Late frames are dropped. */
 export class OldHalf implements LinkSession {
+  readonly keepsPieces = false;
   readonly #left: (link: DataLink) => void;
 
   constructor(readonly link: DataLink, readonly number: number, left: (link: DataLink) => void) {

@@ -167,6 +167,13 @@ export class ServiceInstance implements LinkSession, Port, ServiceHalfOwner {
   /** The keys have changed: the next repetition is due. */
   outdateCookie(): void { if (this.#cookieIssued !== undefined) this.#cookieIssued = -Infinity; }
 
+  /** D-27; on the straight way without a chart, as `start`. */
+  drain(): void {
+    if (this.#actor || this.#meeting || !this.half.isServing) return this.actor.send({ type: 'drain' });
+    this.#past.push({ type: 'drain' });
+    void this.half.drain();
+  }
+
   // ---- LinkSession
 
   frame(bytes: Buffer, start: number, end: number): void {

@@ -17,6 +17,8 @@ import { schemeOf, type ActorEnvironment } from './environment.js';
 import { checkCookieKeys, CookieSigner, type CookieOptions } from './cookie-signer.js';
 import { boundOf, checkLiveness, portOf, type Liveness, type Prover } from './liveness.js';
 import { anything, invalid, isBoolean, isCount, isDelay, isFunction } from './options.js';
+import { inSlices } from './slices.js';
+import type { EndOptions } from './waiting.js';
 import { ServiceInstance, type ServiceSession } from './service-session.js';
 import type { UserSession } from './session.js';
 
@@ -44,6 +46,11 @@ export interface ServiceSetup {
   readonly onSession: (session: ServiceSession) => void | PromiseLike<void>;
   /** The element as it is registered, for its business card (RFC 5352 §3.9). */
   readonly element: () => PoolElement | undefined;
+}
+
+export interface DrainOptions extends EndOptions {
+  /** Milliseconds that sessions have to move to other pool elements; the rest is closed, and goes on as after a failure. Default `drainTimeout`, 10 000. */
+  readonly timeout?: Milliseconds;
 }
 
 /** What all services and sessions of a process share. */
@@ -137,15 +144,16 @@ export class Service implements DataLinkOwner {
     if (options.cookieKeys) for (const session of this.#sessions) session.outdateCookie();
   }
 
-  /** Hands every session over: cookie and MOVE (D-27). Resolves when all have left, or after the drain time-out. */
-  async drain(): Promise<void> {
+  /** Hands every session over: cookie and MOVE (D-27), a slice of them a turn; those whose turn has not come are served. Resolves when all have left, or after `timeout`. */
+  async drain({ timeout = this.timers.drainTimeout }: { readonly timeout?: Milliseconds | undefined } = {}): Promise<void> {
     this.#isDraining = true;
     if (this.#sessions.size === 0) return;
     const empty = new Promise<void>((resolve) => { this.#emptied = resolve; });
-    for (const session of this.#sessions) session.actor.send({ type: 'drain' });
-    const timer = this.environment.clock.setTimeout(() => { this.#emptied?.(); }, this.timers.drainTimeout);
+    const timer = this.environment.clock.setTimeout(() => { this.#emptied?.(); }, timeout);
+    inSlices(this.environment.clock, [...this.#sessions], (session) => { session.drain(); });
     await empty;
     this.environment.clock.clearTimeout(timer);
+    if (this.#sessions.size > 0) this.logger.warn({ poolHandle: this.poolHandle, sessions: this.#sessions.size }, 'drained, but not all sessions have moved: they are closed');
   }
 
   /** Ends what is left, links and listener. */

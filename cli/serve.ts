@@ -3,9 +3,9 @@ import { initialize, type CookieKey, type PolicyOption, type PoolElement } from 
 import { cookieKeysOf } from './cookie-keys.js';
 import { failWith, oneLine } from './fail.js';
 import { lineLogger } from './logger.js';
-import { asapGroup, hex, identifier, logLevels, policy, url, urls, whereToHunt, type HuntOptions, type LogLevel } from './options.js';
+import { asapGroup, count, hex, identifier, logLevels, policy, url, urls, whereToHunt, type HuntOptions, type LogLevel } from './options.js';
 import { services } from './services/index.js';
-import { leave, untilSignal } from './shutdown.js';
+import { leave, PATIENCE, untilSignal } from './shutdown.js';
 
 interface Options extends HuntOptions {
   readonly pool: string;
@@ -13,6 +13,7 @@ interface Options extends HuntOptions {
   readonly id?: number;
   readonly listen: string;
   readonly cookieKeyFile?: string;
+  readonly drainTimeout: number;
   readonly timers: 'quick' | 'rfc';
   readonly logLevel: LogLevel;
 }
@@ -28,16 +29,21 @@ export function serveCommand(): Command {
     .option('--id <HEX>', 'PE identifier (default: random)', identifier)
     .option('--listen <URL>', 'listen for sessions here', url, 'tcp://127.0.0.1:0')
     .addOption(new Option('--cookie-key-file <FILE>', 'keys for state cookies, id:hexadecimal a line, the first signs; SIGHUP reads it again').env('RSERPOOL_COOKIE_KEY_FILE'))
+    .option('--drain-timeout <MS>', 'SIGTERM and SIGINT hand the sessions over to other elements, for so long at most; a second one ends it at once', count, 10_000)
     .addOption(new Option('--timers <PRESET>', 'quick: fails over in tenths of a second; rfc: the timers of RFC 5352').choices(['quick', 'rfc']).default('quick'))
     .addOption(new Option('--log-level <LEVEL>', 'what is told on standard error').choices(logLevels).default('warn'))
     .action(run);
 }
 
-async function run(name: keyof typeof services, { pool, policy, id, listen, cookieKeyFile, timers, logLevel, ...hunt }: Options, command: Command): Promise<void> {
+async function run(name: keyof typeof services, { pool, policy, id, listen, cookieKeyFile, drainTimeout, timers, logLevel, ...hunt }: Options, command: Command): Promise<void> {
   const cookieKeys = keysOrFail(cookieKeyFile);
   const rsp = await initialize({ ...whereToHunt(hunt, command), timers, logger: lineLogger(logLevel) }).catch(failWith);
   const ended = untilSignal();
-  void ended.then(() => leave(() => rsp.close())); // also while it still hunts for a registrar
+  const drained = async (): Promise<void> => { // also while it still hunts for a registrar
+    await Promise.all([...rsp.elements].map((each) => each.drain({ timeout: drainTimeout })));
+    await rsp.close();
+  };
+  void ended.then(() => leave(drained, { patience: drainTimeout + PATIENCE }));
   const registering = rsp.register(pool, { listen: [listen], policy, cookieKeys, ...(id !== undefined && { identifier: id }) }, (session) => {
     services[name](session, hex(element.identifier));
   });

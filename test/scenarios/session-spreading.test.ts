@@ -1,5 +1,5 @@
-import { SessionError } from '../../errors.js';
-import type { Policy } from '../../wire/index.js';
+import type { SessionError } from '../../errors.js';
+import { poolHandleKey, type Policy } from '../../wire/index.js';
 import { echo, Seen, SessionWorld, type TestElement } from '../support/session-world.js';
 
 /** Where a dead pool element's sessions go, how often is tried, and what the error says when nobody takes them (X-34). */
@@ -40,8 +40,7 @@ describe('D-18: the 256 sessions of an element that dies spread over the four ot
     const user = world.user();
     const sessions = await user.connectMany(256);
     for (const [index, policy] of policies.slice(1).entries()) elements.push(await world.element(`pe${index + 2}`, { onSession: echo, policy }));
-    await user.pools.refresh('pool');
-    await world.advance(10);
+    await world.settled(user.pools.refresh(poolHandleKey('pool')));
     elements[0]!.host.process.crash();
     await world.advance(100);
     const counts = [2, 3, 4, 5].map((identifier) => sessions.filter(({ peIdentifier }) => peIdentifier === identifier).length);
