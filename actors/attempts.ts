@@ -54,7 +54,7 @@ export class Attempts {
 
 /** Elements tried without a pause. */
 const IN_A_ROW = 8;
-const MOST_KEPT = 256;
+const MOST_KEPT = 300;
 
 const addressText = ({ userTransport }: PoolElement): string =>
   userTransport.transport === 'opaque' ? 'opaque' : formatAddress(userTransport.transport, userTransport.addresses[0] ?? '', userTransport.port);

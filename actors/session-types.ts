@@ -19,7 +19,7 @@ export interface SessionOptions {
   readonly openTimeout?: Milliseconds;
   /** Milliseconds for one failover in all. Default 30 000. */
   readonly failoverTimeout?: Milliseconds;
-  /** Pool elements tried at most to open the session, and in one failover; after every eighth, and when all have been tried, comes a pause that doubles from 20 ms to 1 s. Default 128. */
+  /** Pool elements tried at most to open the session, and in one failover; after every eighth, and when all have been tried, comes a pause that doubles from 20 ms to 1 s. Default 256. */
   readonly maxAttempts?: number;
   /** Ends the attempt to open; no effect on an open session. */
   readonly signal?: AbortSignal;

@@ -382,4 +382,4 @@ export class UserSession implements MoverOwner, SenderOwner, Port, UserHalfOwner
   }
 }
 
-const MAX_ATTEMPTS = 128;
+const MAX_ATTEMPTS = 256;
