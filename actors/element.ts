@@ -151,11 +151,13 @@ export class PoolElement implements LocalElement {
 
   /** Leaves the pool at all registrars, hands its sessions over to other elements with their state (D-27), and closes when all have left, or after `timeout`: sessions that nobody took are closed then, and go on
    *  looking for an element. One that is leaving already goes on as it was told first. */
-  drain({ timeout, ...options }: DrainOptions = {}): Promise<void> {
-    return quiet(ending('drain', options, () => {
-      checkOptions('drain', { timeout }, { timeout: isDelay });
-      return (this.#leaving ??= this.#leave({ timeout }));
-    }));
+  drain(options: DrainOptions = {}): Promise<void> {
+    return quiet(this.#drain(options));
+  }
+
+  async #drain(options: DrainOptions): Promise<void> {
+    checkOptions('drain', options, { timeout: isDelay, signal: isSignal });
+    return bounded((this.#leaving ??= this.#leave({ timeout: options.timeout })), { signal: options.signal });
   }
 
   /** @internal `register` has given up: nothing stays open; that we leave is told to a registrar in the background, if one ever knew of us. */
