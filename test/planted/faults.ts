@@ -51,6 +51,46 @@ export const faults: readonly PlantedFault[] = [
     edits: one('for (const timer of this.#idle.values()) this.environment.clock.clearTimeout(timer);', ''),
   },
   {
+    name: 'cookie signature not checked', scenario: 'session', file: 'actors/cookie-signer.ts',
+    edits: one('    if (!timingSafeEqual(', '    if (false && !timingSafeEqual('),
+  },
+  {
+    name: 'older keys forgotten at a rotation', scenario: 'session', file: 'actors/cookie-signer.ts',
+    edits: one('new Map(keys.map(({ id, key })', 'new Map(keys.slice(0, 1).map(({ id, key })'),
+  },
+  {
+    name: 'request answered by the reply to another', scenario: 'session', file: 'actors/session-requests.ts',
+    edits: one('this.#waiting.get(output.request);', '[...this.#waiting.values()][0];'),
+  },
+  {
+    name: 'taken back after it was transmitted', scenario: 'session', file: 'actors/session-sender.ts',
+    edits: [
+      { find: 'const isTakenBack = !entry.sent && !entry.covered;', replace: 'const isTakenBack = !entry.covered;' },
+      { find: '    if (entry.sent && isSettled) return;\n', replace: '' },
+      { find: 'if (entry.sent) limits.endLifetime(); else entry.unlimit = isSettled ? limits.end : limits.endLifetime;', replace: '' },
+    ],
+  },
+  {
+    name: 'discarded messages are sent again', scenario: 'session', file: 'actors/recovery.ts',
+    edits: one('        this.#half.window.cover(entry);\n', ''),
+  },
+  {
+    name: 'streamed replies are given out again', scenario: 'session', file: 'delivery/user-half.ts',
+    edits: one('    if (output.index < entry.given) return this.consumed(output.payload.length);\n', ''),
+  },
+  {
+    name: 'the window does not count', scenario: 'session', file: 'delivery/window.ts',
+    edits: one('this.isEmpty || (this.size < this.limits.messages && this.#bytes + length <= this.limits.bytes)', 'true'),
+  },
+  {
+    name: 'a drain does not wait for the running handler', scenario: 'session', file: 'delivery/service-half.ts',
+    edits: one('    await this.settled();\n    this.takeSnapshot();', '    this.takeSnapshot();'),
+  },
+  {
+    name: 'sessions of a dead user go on', scenario: 'session', file: 'actors/service-session.ts',
+    edits: one("    if (!card) return this.half.end('NORMAL', reason.message, reason);", '    if (!card) return;'),
+  },
+  {
     name: 'checksum not updated on removal', scenario: 'scope', file: 'handlespace/handlespace.ts',
     edits: one('    owner.checksum.remove(element.block);\n', ''),
   },

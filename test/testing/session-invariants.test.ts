@@ -74,6 +74,7 @@ const bad: Readonly<Record<string, readonly (() => SessionHistory)[]>> = {
     () => edited(good(), (history) => last(history).events.push('6')),
     () => edited(good(), (history) => last(history).events.push('4')),
   ],
+  'a hand-over doubles nothing': [() => edited(good(), (history) => { history.handOvers.push(2); last(history).events.splice(-2, 0, '2'); })],
   'a message at a time': [() => edited(good(), (history) => { last(history).mostRunning = 2; })],
   'one epoch at a time at a pool element': [() => edited(good(), (history) => history.instances.push({ ...instance('pe9', 3), running: 1 }, { ...instance('pe9', 4), running: 1 }))],
   'who froze hands nothing out': [() => edited(good(), (history) => last(history).trespasses.push('4'))],

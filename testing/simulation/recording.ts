@@ -17,7 +17,10 @@ export function record(session: Session, history: SessionHistory, note: (what: s
     else if (text.startsWith('note')) history.notes.push(text.slice(5));
     else if (!recovery) history.replies.push(text);
   });
-  session.on('failover', () => { history.failovers += 1; });
+  session.on('failover', ({ epoch, cause }) => {
+    history.failovers += 1;
+    if (cause === undefined) history.handOvers.push(epoch);
+  });
   session.on('error', (error, { undelivered }) => {
     note(`error ${error.code}${undelivered === undefined ? '' : ` of ${short(undelivered.toString())}`}`);
     history.errors.push(error.code);

@@ -44,7 +44,7 @@ export function drawStyle(random: SeededRandom): ServiceStyle {
   const every = snapshot ? [1, 2, 3, 4, Infinity][random.below(5)] ?? 1 : 1;
   const streaming = random.below(4) === 0;
   return {
-    stateful, snapshot, every, streaming, delay: random.below(2) * (1 + random.below(40)), pauseAfter: steps[random.below(steps.length)] ?? 'received',
+    stateful, snapshot, every, streaming, delay: random.below(2) * (1 + random.below(40)), pauseAfter: steps[random.below(steps.length)] ?? 'received', ...(streaming && random.below(2) === 0 && { delay: 10 + random.below(80), pauseAfter: 'replied' as const }), // what was streamed is seen before it is done
     concurrency: stateful || random.below(3) > 0 ? 1 : 3, tickAfter: random.below(snapshot ? 2 : 4) === 0 ? 1 + random.below(30) : 0, sends: random.below(3) === 0,
     dice: every === 1 && !streaming && random.below(3) === 0, // what was shown and is in no cookie may come out differently (D-11)
     maxSessions: random.below(6) === 0 ? 1 + random.below(2) : Infinity, signed: stateful && random.below(3) === 0,

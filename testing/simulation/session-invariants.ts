@@ -25,6 +25,7 @@ export const sessionInvariants: readonly SessionInvariant[] = [
   { name: 'unprompted messages come once', when: 'always', check: ({ notes }) => notes.find((note, index) => notes.indexOf(note) !== index)?.concat(' came twice') },
   { name: 'what is restored was saved', when: 'always', check: restoredAsSaved },
   { name: 'order at the new pool element', when: 'always', check: (history) => first(history.instances, (instance) => orderAt(instance, history)) },
+  { name: 'a hand-over doubles nothing', when: 'always', check: handedOverOnce },
   { name: 'a message at a time', when: 'always', check: ({ instances, concurrency }) => first(instances, (instance) => (instance.mostRunning > concurrency ? `${instance.mostRunning} handlers at once at ${place(instance)}` : undefined)) },
   { name: 'one epoch at a time at a pool element', when: 'always', check: oneEpoch },
   { name: 'who froze hands nothing out', when: 'always', check: ({ instances }) => first(instances, (instance) => (instance.trespasses.length > 0 ? `${place(instance)} began ${instance.trespasses.join(', ')} after its user had left` : undefined)) },
@@ -230,6 +231,16 @@ function isGap(last: number, number: number, history: SessionHistory): boolean {
     if (isLeft(history, between) && mode !== 'at-most-once' && !(mode === 'at-least-once' && history.stateful)) return true;
   }
   return false;
+}
+
+/** D-27: what a draining element began it has finished, and said so before MOVE. */
+function handedOverOnce({ instances, handOvers }: SessionHistory): string | undefined {
+  return first(handOvers, (epoch) => {
+    const left = instances.filter((instance) => instance.epoch < epoch && instance.events.length > 0).sort((a, b) => b.epoch - a.epoch)[0];
+    const done = new Set(left === undefined ? [] : handledOf({ instances: [left] }));
+    const again = handledOf({ instances: instances.filter((instance) => instance.epoch >= epoch) }).filter((number) => done.has(number));
+    return again.length === 0 ? undefined : `${again.join(', ')} handled at ${left === undefined ? '' : place(left)}, handed over in epoch ${epoch}, and handled again`;
+  });
 }
 
 function oneEpoch({ instances }: SessionHistory): string | undefined {

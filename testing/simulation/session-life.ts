@@ -48,6 +48,7 @@ export function planSession(seed: number): SessionPlan {
   const style = drawStyle(random);
   const elements = Array.from({ length: random.below(6) === 0 ? 1 : 2 + random.below(2) }, (_, index) => `pe${index + 1}`);
   const leaving = elements.length > 1 ? ['drain'] as const : []; // the only one has nobody to leave its sessions to
+  const isRolling = elements.length > 1 && random.below(6) === 0; // elements are replaced one after the other, while there is work
   const span = 300 + random.below(2_200);
   const sessions = Array.from({ length: random.below(4) === 0 ? 2 + random.below(2) : 1 }, () => drawSession(random, span, style));
   const count = Math.max(...sessions.map(({ messages }) => messages.length));
@@ -57,6 +58,7 @@ export function planSession(seed: number): SessionPlan {
     rotations: new Map(elements.map((element) => [element, random.below(span)])),
     faults: planFaults(random, {
       victims: [
+        ...(isRolling ? [{ host: 'serving', weight: 50, kinds: ['drain'] as const }] : []),
         { host: 'serving', weight: 5, kinds: ['crash', 'crash', 'freeze', 'freeze', 'block', 'cut', 'cut one way', 'hold', 'break', 'slow', ...leaving] },
         ...elements.map((host) => ({ host, weight: 1, kinds: ['crash', 'freeze', 'cut', ...leaving] as const })),
         { host: USER, weight: 1, kinds: ['freeze', 'freeze', 'block', 'block', 'cut', 'cut one way', 'hold', 'break', 'crash'] },
@@ -76,7 +78,7 @@ function drawSession(random: SeededRandom, span: Milliseconds, style: ServiceSty
     window: random.below(4) === 0 ? { messages: 2 + random.below(4), bytes: 0x10_0000 } : { messages: 1024, bytes: 0x10_0000 },
     callback: drawCallback(random),
     reading: random.below(5) === 0 ? random.below(100) : 0,
-    isForged: style.signed && random.below(4) === 0,
+    isForged: style.signed && random.below(2) === 0,
   };
 }
 

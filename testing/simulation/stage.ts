@@ -166,9 +166,12 @@ export class Stage {
   /** Told just before a process runs again, after so long. */
   onThaw: ((process: MemoryHost, span: Milliseconds) => void) | undefined;
 
+  readonly #leavingProcesses = new WeakSet<MemoryHost>();
+
   #drain(name: string, process: MemoryHost, back: Milliseconds, over: () => void): void {
     const role = this.#roles.get(name);
-    if (role?.drain === undefined) return over();
+    if (role?.drain === undefined || this.#leavingProcesses.has(process)) return over();
+    this.#leavingProcesses.add(process);
     this.track(process, `drain of ${name}`, role.drain()).then(
       () => {
         if (!process.isAlive) return;
