@@ -47,7 +47,7 @@ describe('what is too large', () => {
     const seen = new Seen(session);
     void session.send('a');
     await world.until(() => seen.events.includes('closed'));
-    expect([seen.data, seen.events]).toEqual([[], ['error OUTPUT_LIMIT', 'closed']]);
+    expect([seen.data, seen.undelivered, seen.events]).toEqual([[], ['a'], ['error OUTPUT_LIMIT', 'error OUTPUT_LIMIT', 'closed']]); // of the message, and of the session
     await user.connect();
   });
 
@@ -197,7 +197,8 @@ describe('a handler that throws in the middle of a replay', () => {
     for (const data of ['a', 'b', 'c', 'd']) void session.send(data).catch(nothing);
     await world.until(() => seen.events.includes('closed'));
     expect(seen.data).toEqual(['1 a', '2 b']);
-    expect(seen.events.filter((line) => !line.startsWith('failover'))).toEqual(['error HANDLER_FAILED', 'closed']);
+    expect(seen.undelivered).toEqual(['c', 'd']);
+    expect(seen.events.filter((line) => !line.startsWith('failover'))).toEqual([...Array<string>(3).fill('error HANDLER_FAILED'), 'closed']); // of each message, and of the session
     await unharmed(world, bystander);
   });
 });
