@@ -1,5 +1,6 @@
 import { PoolElement, type ElementSetup, type PoolElementEvents, type UpdateOptions, type WaitOptions } from './element.js';
 import type { Unsubscribe } from './emitter.js';
+import type { DrainOptions } from './service.js';
 import { quiet, type EndOptions } from './waiting.js';
 
 /** A pool element with several mappings: this is its first registration, and what is done to it is done to all. Each has its own PE identifier. */
@@ -40,7 +41,7 @@ export class TiedPoolElement extends PoolElement {
     return quiet(Promise.all([super.deregister(options), ...this.#others.map((other) => other.deregister(options))]).then(() => undefined));
   }
 
-  override drain(options: EndOptions = {}): Promise<void> {
+  override drain(options: DrainOptions = {}): Promise<void> {
     return quiet(Promise.all([super.drain(options), ...this.#others.map((other) => other.drain(options))]).then(() => undefined));
   }
 
