@@ -127,7 +127,7 @@ describe('shares of 10 000 picks (RFC 5356)', () => {
 
   it.each(edges)('$name: in the order of the registrar', async ({ elements, expected }) => {
     const { pu, world, shares } = await Setting.create(elements);
-    expect(await shares(elements.length, async () => (await world.world.settled(pu.resolve('pool', { refresh: true }))).elements[0]!.identifier, 600)).toEqual(within(expected));
+    expect(await shares(elements.length, async () => (await world.world.settled(pu.resolve('pool', { refresh: true }))).elements[0]!.identifier, 3_000)).toEqual(within(expected));
   });
 });
 
