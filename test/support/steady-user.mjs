@@ -9,6 +9,7 @@ const state = sessions.map(() => ({ sent: 0, answered: 0, wrong: 0, pause: 0, la
 let isEnding = false;
 
 const next = (i) => {
+  if (isEnding) return;
   state[i].sent++;
   void sessions[i].send('x');
 };
@@ -20,7 +21,7 @@ for (const [i, session] of sessions.entries()) {
     mine.last = now;
     mine.answered++;
     if (!new RegExp(`\\b${mine.answered}\\b`).test(data.toString())) mine.wrong++;
-    if (!isEnding) setTimeout(next, 5, i);
+    setTimeout(next, 5, i);
   });
   session.on('failover', ({ reason, duration }) => { process.stdout.write(`moved ${i} ${reason} ${duration.toFixed(1)}\n`); });
   session.on('error', (error) => { process.stdout.write(`error ${i} ${error.code}\n`); });
