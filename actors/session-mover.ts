@@ -165,7 +165,7 @@ export class SessionMover {
     this.catchUp();
     if (this.element) this.#leaveOut(this.element);
     if (this.isFlowing) this.#failedAt ??= this.#now();
-    this.#cause = error;
+    if (error !== undefined || this.isFlowing) this.#cause = error; // handed on while it failed over: what it failed for is still the reason
     if (error && this.isFlowing) this.attempts.note(this.element, error); else this.attempts.fails(error ?? new SessionError('SESSION_FAILED', 'the pool element drains', { outcome: 'not-taken' }));
     this.#isHandOver = error === undefined;
     if (this.#isHandOver && this.isFlowing && !this.#owner.hasCallback) {

@@ -258,10 +258,10 @@ function sendsSettle({ sent, sends }: SessionHistory): string | undefined {
   return waiting.length === 0 ? undefined : `the promise of ${waiting.join(', ')} waits`;
 }
 
-/** Three failovers over one message end a session (D-17), nothing else does. */
+/** Three failovers over one message end a session (D-17), nothing else does; but one whose cookie is forged has little time (watched-session.ts). */
 function goesOn({ end, errors, failovers, isForged }: SessionHistory): string | undefined {
   if (!isForged && errors.includes('COOKIE_REFUSED')) return 'its own cookie was refused';
-  return end === undefined || (isForged && errors.includes('COOKIE_REFUSED')) || (errors.includes('POISONED_MESSAGE') && failovers >= 2) ? undefined : `it ended: ${end} (${errors.join(', ')})`;
+  return end === undefined || (isForged && (errors.includes('COOKIE_REFUSED') || errors.includes('FAILOVER_FAILED'))) || (errors.includes('POISONED_MESSAGE') && failovers >= 2) ? undefined : `it ended: ${end} (${errors.join(', ')})`;
 }
 
 function windowBounded({ window, mostKept }: SessionHistory): string | undefined {
