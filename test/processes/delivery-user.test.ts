@@ -86,7 +86,7 @@ describe('a PU that is killed at any step (processes on sockets)', () => {
     expect(await user(pool.registrar, step).ended).toEqual({ code: null, signal: 'SIGKILL' });
     await pool.isEmpty();
     expect({ aborted: pool.aborted, closed: pool.closed }).toEqual({ aborted: pool.opened, closed: pool.opened });
-    while (sockets() > before) await new Promise(setImmediate); // the link with the registrar ends by itself
+    while (sockets() > before) await new Promise<void>((turn) => { nodeClock.defer(turn); }); // the link with the registrar ends by itself
     expect(sockets()).toBe(before);
     await pool.elements[0]?.drain(); // waits for nobody
   }, PATIENCE);
