@@ -32,11 +32,11 @@ export interface ServiceStyle {
   /** `outputCommit: false`. */
   readonly streaming: boolean;
   readonly maxSessions: number;
-  /** Its cookies are signed. */
-  readonly signed: boolean;
+  /** Its operator rotates the keys while it serves; its users may forge. */
+  readonly rotates: boolean;
 }
 
-export const plainStyle: ServiceStyle = { stateful: true, every: 1, snapshot: false, delay: 0, pauseAfter: 'received', concurrency: 1, tickAfter: 0, sends: false, dice: false, streaming: false, maxSessions: Infinity, signed: false };
+export const plainStyle: ServiceStyle = { stateful: true, every: 1, snapshot: false, delay: 0, pauseAfter: 'received', concurrency: 1, tickAfter: 0, sends: false, dice: false, streaming: false, maxSessions: Infinity, rotates: false };
 
 export function drawStyle(random: SeededRandom): ServiceStyle {
   const stateful = random.below(2) === 0;
@@ -47,7 +47,7 @@ export function drawStyle(random: SeededRandom): ServiceStyle {
     stateful, snapshot, every, streaming, delay: random.below(2) * (1 + random.below(40)), pauseAfter: steps[random.below(steps.length)] ?? 'received', ...(streaming && random.below(2) === 0 && { delay: 10 + random.below(80), pauseAfter: 'replied' as const }), // what was streamed is seen before it is done
     concurrency: stateful || random.below(3) > 0 ? 1 : 3, tickAfter: random.below(snapshot ? 2 : 4) === 0 ? 1 + random.below(30) : 0, sends: random.below(3) === 0,
     dice: every === 1 && !streaming && random.below(3) === 0, // what was shown and is in no cookie may come out differently (D-11)
-    maxSessions: random.below(6) === 0 ? 1 + random.below(2) : Infinity, signed: stateful && random.below(3) === 0,
+    maxSessions: random.below(6) === 0 ? 1 + random.below(2) : Infinity, rotates: stateful && random.below(3) === 0,
   };
 }
 
@@ -79,19 +79,14 @@ export function counterService(style: ServiceStyle, host: ServiceHost, process: 
       session.on('closed', () => { states.delete(session); });
     },
     options: {
-      ...(style.stateful && { cookieKeys: keysOf(process), cookieLifetime: 4_000 }), // so they are issued anew in the midst of things
+      ...(style.stateful && { cookieKeys: keys, cookieLifetime: 4_000 }), // so they are issued anew in the midst of things
       ...(style.stateful && style.snapshot && { snapshot: (session: ServiceSession) => states.get(session)?.snapshot() }),
       ...(!style.stateful && style.concurrency > 1 && { concurrency: style.concurrency }),
       ...(style.streaming && { outputCommit: false }),
       ...(style.maxSessions !== Infinity && { maxSessions: style.maxSessions }),
-      ...(style.signed && { cookieKeys: keys }),
     },
   };
 }
-
-/** A rotation that never ends: all processes have both keys, and one signs with this, the other with that. */
-const keysOf = (process: string): readonly CookieKey[] => (process.charCodeAt(process.length - 1) % 2 === 0 ? [KEYS[0], KEYS[1]] : [KEYS[1], KEYS[0]]);
-const KEYS: readonly [CookieKey, CookieKey] = [{ id: 'a', key: Buffer.alloc(16, 1) }, { id: 'b', key: Buffer.alloc(16, 2) }];
 
 class Counter {
   #state: CounterState = unused;

@@ -78,7 +78,7 @@ function drawSession(random: SeededRandom, span: Milliseconds, style: ServiceSty
     window: random.below(4) === 0 ? { messages: 2 + random.below(4), bytes: 0x10_0000 } : { messages: 1024, bytes: 0x10_0000 },
     callback: drawCallback(random),
     reading: random.below(5) === 0 ? random.below(100) : 0,
-    isForged: style.signed && random.below(2) === 0,
+    isForged: style.rotates && random.below(2) === 0,
   };
 }
 
@@ -229,8 +229,8 @@ export function abandoned(log: InstanceLog, runs: (process: string) => boolean, 
 }
 
 /** The operator tells the element, after so long, to sign with the newer key. */
-export function rotate(element: PoolElement, host: WorldHost, { signed }: ServiceStyle, after: Milliseconds): void {
-  if (!signed) return;
+export function rotate(element: PoolElement, host: WorldHost, { rotates }: ServiceStyle, after: Milliseconds): void {
+  if (!rotates) return;
   const timer = host.clock.setTimeout(() => { element.update({ cookieKeys: rotatedKeys }).catch(() => undefined); }, Math.max(0, after)); // it may be leaving
   element.on('closed', () => { host.clock.clearTimeout(timer); });
 }
