@@ -15,7 +15,7 @@ const server = createServer({ noDelay: true }, (socket) => {
     try {
       framer.push(Buffer.from(chunk), (bytes, start, end) => {
         const frame = decodeFrame(bytes, start, end);
-        if (frame.type === 'HEARTBEAT') socket.write(encodeFrame({ type: 'HEARTBEAT_ACK', session: 0, nonce: frame.nonce })); else socket.destroy();
+        if (frame.type === 'HEARTBEAT' && socket.writableLength < MAX_QUEUED) socket.write(encodeFrame({ type: 'HEARTBEAT_ACK', session: 0, nonce: frame.nonce })); else socket.destroy();
       });
     } catch {
       socket.destroy(); // no peer of ours
@@ -24,6 +24,8 @@ const server = createServer({ noDelay: true }, (socket) => {
 });
 /** Who asks does so several times a second, for seconds. */
 const IDLE = 5_000;
+/** Who asks and never reads is let go. */
+const MAX_QUEUED = 64 * 1024;
 server.maxConnections = 10_000;
 server.on('error', (error) => { parentPort?.postMessage({ error: error.message }); });
 server.listen({ host, port }, () => { parentPort?.postMessage({ port: (server.address() as AddressInfo).port }); });
