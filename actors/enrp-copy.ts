@@ -93,11 +93,18 @@ export class EnrpCopy {
     const known = this.core.handlespace.find(key, element.identifier);
     this.#removed?.delete(nameOf(key, element.identifier));
     if (known !== undefined && known.home !== peer.id && !isNewer(element.generation, known.generation) && this.#isHomeThere(known.home)) {
-      if (known.home === this.core.identifier) this.owner.correct(peer, known);
+      if (known.home === this.core.identifier) this.#correct(peer, known, element);
       return;
     }
     const copy = this.core.replicated(key, element);
     if (copy !== undefined) peer.marked?.delete(copy);
+  }
+
+  /** Its word is older than ours. Where both homes gave the same generation at the same time others may have followed that peer's: all are told, or they would lose the element
+   *  when that peer gives it up, until an audit brings it back (X-41). */
+  #correct(peer: Peer, ours: RegisteredElement, theirs: PoolElement): void {
+    if (theirs.generation?.generation === ours.generation?.generation) this.owner.changed(ours);
+    else this.owner.correct(peer, ours);
   }
 
   #isHomeThere(home: number): boolean { return home === this.core.identifier || this.owner.peers.get(home)?.state === 'active'; }

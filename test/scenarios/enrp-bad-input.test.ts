@@ -46,6 +46,28 @@ it('a peer that claims living elements of others by a higher generation loses th
   expect(honest(world)).toEqual([['1@r1', '2@r2'], ['1@r1', '2@r2']]);
 });
 
+it('X-41: two homes that give one generation at the same time: the higher identifier tells all, for others may have followed the lower one', async () => {
+  const scope = await ScopeWorld.start(1);
+  const [element] = await scope.elements('pe1', [1], 'r1');
+  const lower = await EnrpPeer.start(scope.world, 'lower', 1);
+  const witness = await EnrpPeer.start(scope.world, 'witness', 2);
+  for (const peer of [lower, witness]) {
+    await peer.meet(scope.address('r1', 9901));
+    peer.beat();
+  }
+  await scope.world.advance(300);
+  const generation = element?.generation?.generation ?? NaN;
+  witness.clear();
+  const claim = (of: number) => ({ type: 'ENRP_HANDLE_UPDATE', sendingServer: 1, receivingServer: 0, updateAction: 'ADD_PE', poolHandle: echo, poolElement: elementOf(1, { homeRegistrar: 1, generation: { generation: of, home: 1 } }), generation: { generation: of, home: 1 } }) as const;
+  lower.send(claim(generation - 1));
+  await scope.world.advance(10);
+  expect([generation, witness.of('ENRP_HANDLE_UPDATE')]).toEqual([1, []]); // an older one concerns nobody else
+  lower.send(claim(generation));
+  await scope.world.advance(10);
+  expect(witness.of('ENRP_HANDLE_UPDATE')).toMatchObject([{ updateAction: 'ADD_PE', poolElement: { identifier: 1, homeRegistrar: scope.id('r1') } }]);
+  expect(scope.known('r1')).toEqual(['1@r1']);
+});
+
 it('takeovers of the living are refused: that of another registrar, and without a word before', async () => {
   const world = await setting();
   const servers = { sendingServer: LIAR, receivingServer: world.scope.id('r1') };

@@ -141,6 +141,12 @@ class Scope {
     if (outcome === 'won') this.#won(registrar, name);
   }
 
+  #peerIs(registrar: string, id: number, state: string): void {
+    const peer = this.#plan.registrars.find((each) => each.id === id)?.name ?? hexadecimal(id);
+    this.#stage.transcript.note(registrar, `${peer} is ${state}`);
+    if (state === 'active' && this.#wins.get(peer)?.registrar === registrar) this.#wins.delete(peer); // alive after all: whoever takes it over next does so anew
+  }
+
   /** Two that nothing disturbs agree on who takes over. */
   #won(registrar: string, target: string): void {
     const now = this.#stage.now;
@@ -173,7 +179,7 @@ class Scope {
         this.#stage.transcript.note(name, 'serves');
         registrar.on('removed', ({ peIdentifier, reason }) => { this.#removed(name, peIdentifier, reason); });
         registrar.on('takeover', ({ target, outcome }) => { this.#takeover(name, target, outcome); });
-        registrar.on('peer', ({ id, state }) => { this.#stage.transcript.note(name, `${this.#plan.registrars.find((each) => each.id === id)?.name ?? hexadecimal(id)} is ${state}`); });
+        registrar.on('peer', ({ id, state }) => { this.#peerIs(name, id, state); });
         registrar.on('error', (error) => { this.#stage.violated('nothing fails in itself', `${name}: ${String(error)}`); });
       },
       drain: leave,
