@@ -75,7 +75,7 @@ async function dies(kill: (sessions: readonly SteppedSession[]) => Promise<unkno
 
 function keepPromises(sessions: readonly SteppedSession[]): void {
   expect(sessions.flatMap((session) => session.wrong())).toEqual([]);
-  for (const session of sessions) expect([...new Set(session.outcomes), session.history.failovers]).toEqual([...(session.outcomes.length > 0 ? ['unknown'] : []), 1]);
+  for (const session of sessions) expect([...new Set(session.outcomes), session.history.moves.length]).toEqual([...(session.outcomes.length > 0 ? ['unknown'] : []), 1]);
   for (const session of sessions.filter(isSame)) expect({ session: keyOf(session), replies: session.history.replies }).toEqual({ session: keyOf(session), replies: expected.get(keyOf(session)) });
 }
 

@@ -80,7 +80,7 @@ export class SteppedSession {
 
   /** All replies to message `number` have come. */
   answered(number: number): Promise<void> { return this.#until(() => this.history.replies.some((reply) => reply.startsWith(`${number}.${replyCount(number) - 1} `))); }
-  moved(): Promise<void> { return this.#until(() => this.history.failovers > 0); }
+  moved(): Promise<void> { return this.#until(() => this.history.moves.length > 0); }
 
   #until(isSo: () => boolean): Promise<void> {
     return new Promise((resolve) => {

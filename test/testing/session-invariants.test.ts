@@ -74,7 +74,7 @@ const bad: Readonly<Record<string, readonly (() => SessionHistory)[]>> = {
     () => edited(good(), (history) => last(history).events.push('6')),
     () => edited(good(), (history) => last(history).events.push('4')),
   ],
-  'a hand-over doubles nothing': [() => edited(good(), (history) => { history.handOvers.push(2); last(history).events.splice(-2, 0, '2'); })],
+  'a hand-over doubles nothing': [() => edited(good(), (history) => { history.moves.push({ epoch: 2, isHandOver: true }); last(history).events.splice(-2, 0, '2'); })],
   'a message at a time': [() => edited(good(), (history) => { last(history).mostRunning = 2; })],
   'one epoch at a time at a pool element': [() => edited(good(), (history) => history.instances.push({ ...instance('pe9', 3), running: 1 }, { ...instance('pe9', 4), running: 1 }))],
   'who froze hands nothing out': [() => edited(good(), (history) => last(history).trespasses.push('4'))],
@@ -112,10 +112,19 @@ it('modes are those of the messages: each is held to its own', () => {
   expect(wrong(edited(mixed(), (history) => { history.instances[0]!.events.pop(); history.undelivered.push('2 b'); }))).toEqual([]);
 });
 
+const moves = (count: number): SessionHistory['moves'] => Array.from({ length: count }, (_, index) => ({ epoch: index + 2, isHandOver: false }));
+
+it('a hand-over answers for the element that asked for it, and not for one that failed before', () => {
+  const handedOver = sessionInvariants.find(({ name }) => name === 'a hand-over doubles nothing')!;
+  const history = { ...good('at-least-once'), moves: [{ epoch: 2, isHandOver: false }, { epoch: 3, isHandOver: true }], instances: [instance('pe1', 1, '1'), instance('pe2', 2), instance('pe1', 3, '1')] };
+  expect(handedOver.check(history)).toBeUndefined();
+  expect(handedOver.check({ ...history, instances: [instance('pe1', 1, '1'), instance('pe2', 2, '1'), instance('pe1', 3, '1')] })).toEqual(expect.any(String));
+});
+
 it('a session may end over a poisoned message (D-17), or a cookie that its user has forged (D-26), and over nothing else', () => {
   const goesOn = sessionInvariants.find(({ name }) => name === 'the session goes on')!;
-  expect(goesOn.check({ ...good(), end: 'POISONED_MESSAGE', errors: ['POISONED_MESSAGE'], failovers: 3 })).toBeUndefined();
-  expect(goesOn.check({ ...good(), end: 'POISONED_MESSAGE', errors: ['POISONED_MESSAGE'], failovers: 1 })).toEqual(expect.any(String));
+  expect(goesOn.check({ ...good(), end: 'POISONED_MESSAGE', errors: ['POISONED_MESSAGE'], moves: moves(3) })).toBeUndefined();
+  expect(goesOn.check({ ...good(), end: 'POISONED_MESSAGE', errors: ['POISONED_MESSAGE'], moves: moves(1) })).toEqual(expect.any(String));
   const refused = { end: 'FAILOVER_FAILED', errors: ['COOKIE_REFUSED', 'FAILOVER_FAILED'] };
   expect(goesOn.check({ ...good(), ...refused, isForged: true })).toBeUndefined();
   expect(goesOn.check({ ...good(), ...refused })).toBe('its own cookie was refused');

@@ -230,8 +230,8 @@ class SessionWorld implements SearchWorld {
   }
 
   #historyState(): unknown {
-    const { sent, sends, replies, instances, undelivered, errors, failovers, end } = this.#history;
-    return [sent, [...sends], replies, instances, undelivered, errors, failovers, end, ELEMENTS.map((name) => this.#process(name).isFrozen)];
+    const { sent, sends, replies, instances, undelivered, errors, moves, end } = this.#history;
+    return [sent, [...sends], replies, instances, undelivered, errors, moves.length, end, ELEMENTS.map((name) => this.#process(name).isFrozen)];
   }
 
   violations(): readonly string[] {

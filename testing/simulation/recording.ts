@@ -18,8 +18,7 @@ export function record(session: Session, history: SessionHistory, note: (what: s
     else if (!recovery) history.replies.push(text);
   });
   session.on('failover', ({ epoch, cause }) => {
-    history.failovers += 1;
-    if (cause === undefined) history.handOvers.push(epoch);
+    history.moves.push({ epoch, isHandOver: cause === undefined });
   });
   session.on('error', (error, { undelivered }) => {
     note(`error ${error.code}${undelivered === undefined ? '' : ` of ${short(undelivered.toString())}`}`);

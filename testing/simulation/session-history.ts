@@ -35,10 +35,8 @@ export interface SessionHistory {
   readonly undelivered: string[];
   /** Codes of errors that the session reported. */
   readonly errors: string[];
-  /** Epochs of the instances that took over from one that asked for it (MOVE). */
-  readonly handOvers: number[];
-  /** How often it moved. */
-  failovers: number;
+  /** Its failovers in order: the epoch of the instance that took over, and whether the one before had asked for it (MOVE). */
+  readonly moves: { readonly epoch: number; readonly isHandOver: boolean }[];
   /** The session ended by itself: the error's code. */
   end: string | undefined;
   /** The user waits for nothing any more. */
@@ -96,6 +94,6 @@ type Given = Pick<SessionHistory, 'mode' | 'stateful' | 'concurrency' | 'window'
 export function emptyHistory({ modes = new Map(), streaming = false, isForged = false, mode, stateful, concurrency, window }: Given): SessionHistory {
   return {
     mode, modes, stateful, concurrency, streaming, window, sent: [], sends: new Map(), takenBack: new Set(), discarded: new Map(), replies: [], requests: new Map(), saved: new Set(), isForged, ticks: [], notes: [], instances: [], undelivered: [], errors: [],
-    handOvers: [], failovers: 0, end: undefined, isSettled: false, mostKept: { messages: 0, bytes: 0 },
+    moves: [], end: undefined, isSettled: false, mostKept: { messages: 0, bytes: 0 },
   };
 }

@@ -234,9 +234,10 @@ function isGap(last: number, number: number, history: SessionHistory): boolean {
 }
 
 /** D-27: what a draining element began it has finished, and said so before MOVE. */
-function handedOverOnce({ instances, handOvers }: SessionHistory): string | undefined {
-  return first(handOvers, (epoch) => {
-    const left = instances.filter((instance) => instance.epoch < epoch && instance.events.length > 0).sort((a, b) => b.epoch - a.epoch)[0];
+function handedOverOnce({ instances, moves }: SessionHistory): string | undefined {
+  return first(moves.map((move, index) => ({ ...move, before: moves[index - 1]?.epoch })), ({ epoch, isHandOver, before }) => {
+    if (!isHandOver) return undefined;
+    const left = instances.filter((instance) => (before === undefined ? instance.epoch < epoch && instance.events.length > 0 : instance.epoch === before)).sort((a, b) => b.epoch - a.epoch)[0];
     const done = new Set(left === undefined ? [] : handledOf({ instances: [left] }));
     const again = handledOf({ instances: instances.filter((instance) => instance.epoch >= epoch) }).filter((number) => done.has(number));
     return again.length === 0 ? undefined : `${again.join(', ')} handled at ${left === undefined ? '' : place(left)}, handed over in epoch ${epoch}, and handled again`;
@@ -259,9 +260,9 @@ function sendsSettle({ sent, sends }: SessionHistory): string | undefined {
 }
 
 /** Three failovers over one message end a session (D-17), nothing else does; but one whose cookie is forged has little time (watched-session.ts). */
-function goesOn({ end, errors, failovers, isForged }: SessionHistory): string | undefined {
+function goesOn({ end, errors, moves, isForged }: SessionHistory): string | undefined {
   if (!isForged && errors.includes('COOKIE_REFUSED')) return 'its own cookie was refused';
-  return end === undefined || (isForged && (errors.includes('COOKIE_REFUSED') || errors.includes('FAILOVER_FAILED'))) || (errors.includes('POISONED_MESSAGE') && failovers >= 2) ? undefined : `it ended: ${end} (${errors.join(', ')})`;
+  return end === undefined || (isForged && (errors.includes('COOKIE_REFUSED') || errors.includes('FAILOVER_FAILED'))) || (errors.includes('POISONED_MESSAGE') && moves.length >= 2) ? undefined : `it ended: ${end} (${errors.join(', ')})`;
 }
 
 function windowBounded({ window, mostKept }: SessionHistory): string | undefined {
