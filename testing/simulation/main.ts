@@ -4,6 +4,7 @@ import type { Outcome } from './outcome.js';
 import { batchesOf, runBatches, type Tally } from './runner.js';
 import { scenarioOf, scenarios } from './scenarios.js';
 import { replayCommand, shrink } from './shrink.js';
+import { lastWords, totals } from './totals.js';
 
 /** `npm run simulate`: whole systems in virtual time, a seed each. */
 
@@ -32,11 +33,14 @@ async function main(options: Options): Promise<boolean> {
   if (options.seeds === 1 || options.only !== undefined || options.messages !== undefined) return replay(options, first);
   const began = Date.now();
   const tally = await runBatches({ batches: share(options, first), progress: progress(options.seeds), ...(options.processes !== undefined && { processes: options.processes }) });
-  for (const { scenario, seed } of tally.failed.slice(0, SHOWN)) report(await smallest(scenario, seed), true);
-  for (const { scenario, seed } of tally.failed.slice(SHOWN)) print(`failed too: ${replayCommand({ scenario, seed, cut: {} } as Outcome)}`);
+  const shown = [];
+  for (const { scenario, seed } of tally.failed.slice(0, SHOWN)) shown.push(await smallest(scenario, seed));
+  for (const outcome of shown) report(outcome, true);
   const took = (Date.now() - began) / 1000;
   print(`${took.toFixed(1)} s, ${(tally.seeds / took).toFixed(0)} seeds a second, ${(tally.cpu / Math.max(1, tally.seeds)).toFixed(1)} ms of CPU a seed`);
-  return conclude(tally);
+  for (const line of lastWords(tally, shown)) print(line);
+  print(totals(tally));
+  return tally.violations === 0;
 }
 
 /** In this process, as asked. */
@@ -53,12 +57,8 @@ async function replay({ scenario, only, messages, transcript = false }: Options,
     tally.failed.push({ scenario: name, seed });
     report(only === undefined && messages === undefined && !transcript ? await smallest(name, seed) : outcome, !transcript);
   }
-  return conclude(tally);
-}
-
-function conclude({ seeds, steps, faults, violations }: Tally): boolean {
-  print(`seeds ${seeds}, steps ${steps}, faults ${faults}, violations ${violations}`);
-  return violations === 0;
+  print(totals(tally));
+  return tally.violations === 0;
 }
 
 const chosen = (name: string) => (name === 'all' ? scenarios : [scenarioOf(name)]);
@@ -86,7 +86,10 @@ function report(outcome: Outcome, withTranscript: boolean): void {
 
 function progress(seeds: number): (tally: Tally) => void {
   let shown = 0;
+  let told = 0;
   return (tally) => {
+    for (const { scenario, seed } of tally.failed.slice(told)) print(`failed: ${scenario} ${seed}`); // at once: a run may be ended before its end
+    told = tally.failed.length;
     const tenth = Math.floor((10 * tally.seeds) / seeds);
     if (tenth <= shown) return;
     shown = tenth;

@@ -226,7 +226,7 @@ class Scope {
         void this.#lookUp(accessPoint, host, user);
         const style = this.#plan.styles.get(user.pool)!;
         session = new WatchedSession(this.#stage, host, { ...style, mode: user.mode, messages: user.messages, window: { messages: 1024, bytes: 0x10_0000 }, callback: user.callback, reading: 0, isForged: false }, (identifier) => this.#names.get(identifier) ?? hexadecimal(identifier), this.#log);
-        await session.open(accessPoint, user.pool);
+        await session.open(accessPoint, user.pool, () => this.#isForlorn());
         this.#sessions.push(session);
         session.send();
       },
@@ -252,6 +252,9 @@ class Scope {
       await new Promise<void>((resolve) => { host.clock.setTimeout(resolve, user.pause); });
     }
   }
+
+  /** Every registrar is in trouble, or was just now: with the only one of a scope drained a user that starts waits as long as that is away. */
+  #isForlorn(): boolean { return this.#plan.registrars.every(({ name }) => !this.#stage.isPlaying(name) || !this.#stage.isUndisturbed(name, CALM)); }
 
   /** Whether this look-up has to be answered at once: at most one registrar is in trouble, the user is not, and the pool has somebody who never was. */
   #isOwed(user: string, pool: string, refresh: boolean): boolean {

@@ -46,7 +46,7 @@ class Search {
 }
 
 /** The one command that runs it again. */
-export function replayCommand({ scenario, seed, cut }: Outcome): string {
+export function replayCommand({ scenario, seed, cut }: Pick<Outcome, 'scenario' | 'seed' | 'cut'>): string {
   const only = cut.only === undefined ? '' : ` --only ${cut.only.length === 0 ? 'none' : cut.only.join(',')}`;
   const messages = cut.messages === undefined ? '' : ` --messages ${cut.messages}`;
   return `npm run simulate -- --scenario ${scenario} --first ${seed} --seeds 1${only}${messages} --transcript`;

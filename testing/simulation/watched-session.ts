@@ -4,7 +4,7 @@ import type { DeliveryMode } from '../../delivery/modes.js';
 import type { Milliseconds } from '../../environment.js';
 import type { FailoverCallback } from '../../actors/recovery.js';
 import type { SendOptions } from '../../actors/session-messages.js';
-import { UnknownPoolHandleError } from '../../errors.js';
+import { NoRegistrarError, UnknownPoolHandleError } from '../../errors.js';
 import type { WorldHost } from '../world.js';
 import { discardSome, record, requestRecorded, sendRecorded } from './recording.js';
 import { emptyHistory, type InstanceLog, type SessionHistory } from './session-history.js';
@@ -69,10 +69,12 @@ export class WatchedSession {
   /** Everything has been sent, and every promise of it has settled. */
   get isQuiet(): boolean { return this.history.end !== undefined || (this.isOpen && this.history.sent.length === this.#script.messages.length && this.history.sends.size === this.history.sent.length); }
 
-  /** Opens the session; fails only with its access point. */
-  async open(accessPoint: ServiceAccessPoint, handle: string): Promise<void> {
+  /** Opens the session; fails only with its access point.
+   *  @param isForlorn whether no registrar need have answered it of late. */
+  async open(accessPoint: ServiceAccessPoint, handle: string, isForlorn = () => false): Promise<void> {
     const { mode, window, callback } = this.#script;
-    const session = await this.#connected(() => accessPoint.connect(handle, { deliveryMode: mode, window, openTimeout: PATIENCE, failoverTimeout: this.#script.isForged ? 2_000 : PATIENCE, ...(callback !== 'none' && { onFailover: this.#recover }) }));
+    const connect = (): Promise<Session> => accessPoint.connect(handle, { deliveryMode: mode, window, openTimeout: PATIENCE, failoverTimeout: this.#script.isForged ? 2_000 : PATIENCE, ...(callback !== 'none' && { onFailover: this.#recover }) });
+    const session = await this.#connected(connect, isForlorn);
     this.#session = session as UserSession;
     this.history.instances = this.log.of(session.id);
     this.history.saved = this.log.saved(session.id);
@@ -81,13 +83,14 @@ export class WatchedSession {
     this.#listen(session);
   }
 
-  /** A user that starts when its pool is empty asks again, while its process lives. */
-  async #connected(connect: () => Promise<Session>): Promise<Session> {
+  /** A user that starts when its pool is empty, or when all registrars are away, asks again, while its process lives. */
+  async #connected(connect: () => Promise<Session>, isForlorn: () => boolean): Promise<Session> {
     for (;;) {
       try {
         return await connect();
       } catch (error) {
-        if (!(error instanceof UnknownPoolHandleError) || this.isGone) throw error;
+        const mayChange = error instanceof UnknownPoolHandleError || (error instanceof NoRegistrarError && isForlorn());
+        if (!mayChange || this.isGone) throw error;
         await this.#pause(100);
       }
     }
