@@ -104,7 +104,7 @@ export class ServiceAccessPoint {
     this.#servers = new Servers(this.#pools, options.failoverIndication === true ? (replacement) => { this.#replaced(replacement); } : undefined);
     this.#sending = new Sending({
       plane: this.#plane, events: this.#events, complain: (error, details) => { this.#complain(error, details); },
-      size: (key) => this.#pools.size(key),
+      list: (key) => this.#pools.list(key), find: (key, identifier) => this.#pools.find(key, identifier),
       known: (key, fresh) => this.#known(key, {}, fresh && this.#pools.isStale(key)),
     });
     this.#home.start();

@@ -32,6 +32,15 @@ export class ListedElements {
     if (this.#elements.size > MOST) this.#elements.clear(); // lists that are cut, again and again
     return gone;
   }
+
+  /** A registrar was asked after one that was not listed. @param now how it is in the pool, if at all. @returns whether it has left. */
+  asked(element: PoolElement, now: PoolElement | undefined, { home, isYoung }: Pick<Listing, 'home' | 'isYoung'>): boolean {
+    if (now !== undefined) this.#elements.set(now.identifier, { element: now, home });
+    if (now !== undefined) return !isSamePlace(now, element);
+    const hasLeft = !isYoung || this.#elements.get(element.identifier)?.home === home;
+    if (hasLeft) this.#elements.delete(element.identifier);
+    return hasLeft;
+  }
 }
 
 export const isSamePlace = (a: PoolElement, b: PoolElement): boolean => a === b || JSON.stringify(a.userTransport) === JSON.stringify(b.userTransport);

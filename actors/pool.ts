@@ -6,6 +6,7 @@ import { resolutionMachine, type ResolutionNews } from '../machines/resolution.j
 import type { Timers } from '../machines/timers.js';
 import { poolHandleFromKey, poolHandleKey, poolHandleText, type AsapMessageOf, type PoolElement } from '../wire/index.js';
 import type { ActorEnvironment } from './environment.js';
+import { PoolPages, UnlistedElements, type Listed } from './pool-pages.js';
 import type { Home, HomePools } from './home.js';
 import { ListedElements, type Listing } from './listed-elements.js';
 import type { Unsubscribe } from './emitter.js';
@@ -44,12 +45,18 @@ export class Pools implements PoolView, HomePools {
   readonly #cache: HandleCache;
   readonly #entries = new Map<string, Entry>();
   readonly #home: () => Home;
+  readonly #pages: PoolPages;
 
   constructor({ environment, timers, home }: { environment: ActorEnvironment; timers: Timers; home: () => Home }) {
     this.#environment = environment;
     this.#timers = timers;
     this.#home = home;
     this.#cache = new HandleCache({ random: environment.random, staleAfter: timers.staleCacheValue });
+    this.#pages = new PoolPages({
+      clock: environment.clock, timers,
+      send: (message) => { home().ref.send({ type: 'transmit', message }); },
+      suspect: () => { home().ref.send({ type: 'home.seek', why: 'T1-ENRPrequest' }); },
+    });
   }
 
   pick(key: string, avoid?: ReadonlySet<number>, preferred?: readonly number[]): PoolElement | undefined {
@@ -86,20 +93,41 @@ export class Pools implements PoolView, HomePools {
 
   place(key: string, peIdentifier: number): void { this.#cache.place(key, peIdentifier); }
   vouch(key: string, peIdentifier: number): void { this.#cache.vouch(key, peIdentifier); }
-  watch(key: string, watcher: PoolWatcher): Unsubscribe {
-    const { watchers, actor, listed } = this.#entry(key);
+  /** @param inUse those that are to be missed also where the pool is longer than a list of it. */
+  watch(key: string, watcher: PoolWatcher, inUse?: () => Iterable<PoolElement>): Unsubscribe {
+    const { watchers, actor, listed, inUse: all } = this.#entry(key);
     watchers.add(watcher);
+    if (inUse !== undefined) all.add(inUse);
     if (watchers.size === 1) listed.answered(this.#listing(key, false)); // what is known so far
     if (watchers.size === 1) actor.send({ type: 'resolution.watch' });
-    return () => { watchers.delete(watcher); };
+    return () => {
+      watchers.delete(watcher);
+      if (inUse !== undefined) all.delete(inUse);
+    };
   }
 
   elements(key: string): readonly PoolElement[] {
     return this.#cache.elements(key);
   }
 
-  /** How many elements the pool has, says the registrar: an answer may list fewer (X-17). */
-  size(key: string): number { return Math.max(this.#entries.get(key)?.size ?? 0, this.#cache.elements(key).length); }
+  /** All of the pool, beyond what the cache has of it: a registrar's answer may leave some out (X-17). Where it cannot say who, what is known. */
+  async list(key: string): Promise<Listed & { readonly unlisted: number }> {
+    if (!this.#isCut(key)) return { elements: this.elements(key), isWhole: true, unlisted: 0 };
+    const listed = await this.#pages.list(key);
+    if (listed.isWhole) return { ...listed, unlisted: 0 };
+    const known = new Map([...this.elements(key), ...listed.elements].map((element) => [element.identifier, element]));
+    return { elements: [...known.values()], isWhole: false, unlisted: Math.max(0, (this.#entries.get(key)?.size ?? 0) - known.size) };
+  }
+
+  /** One element of the pool, also where the cache has not all of it. */
+  async find(key: string, identifier: number): Promise<PoolElement | undefined> {
+    const known = this.elements(key).find((element) => element.identifier === identifier);
+    if (known !== undefined || !this.#isCut(key)) return known;
+    return (await this.#pages.find(key, identifier))?.element;
+  }
+
+  /** The registrar knows more than it has listed: one of ours, which has pages too. */
+  #isCut(key: string): boolean { return (this.#entries.get(key)?.size ?? 0) > this.#cache.elements(key).length; }
 
   age(key: string): Milliseconds | undefined {
     return this.#cache.age(key, this.#now());
@@ -119,17 +147,28 @@ export class Pools implements PoolView, HomePools {
   answered(message: AsapMessageOf<'ASAP_HANDLE_RESOLUTION_RESPONSE'>): void {
     const key = poolHandleKey(message.poolHandle);
     const entry = this.#entries.get(key);
-    if (entry === undefined) return; // nobody asked
+    if (this.#pages.answered(key, message) || entry === undefined) return; // nobody asked
     const { error, poolElements, policy, poolSize } = message;
     entry.size = poolSize ?? poolElements.length;
     if (error === undefined && poolElements.length > 0) this.#cache.put(key, { policy, elements: poolElements, now: this.#now() });
     entry.actor.send(message); // purges, where the pool has vanished
-    if (entry.watchers.size > 0) this.#tellWatchers(key, entry, isWhole(message, entry));
+    if (entry.watchers.size === 0) return;
+    tellWatchers(entry, entry.listed.answered(this.#listing(key, isWhole(message, entry))));
+    if (this.#isCut(key)) this.#lookForUnlisted(key, entry);
   }
 
-  #tellWatchers(key: string, { watchers, listed }: Entry, isWhole: boolean): void {
-    const removed = listed.answered(this.#listing(key, isWhole));
-    for (const watcher of [...watchers]) watcher(removed);
+  #lookForUnlisted(key: string, entry: Entry): void {
+    const { clock } = this.#environment;
+    entry.unlisted ??= new UnlistedElements({
+      clock, interval: this.#timers.resolutionInterval,
+      find: (identifier) => this.#pages.find(key, identifier),
+      found: (element, now) => { tellWatchers(entry, entry.listed.asked(element, now, this.#listing(key, false)) ? [element] : []); },
+    });
+    entry.unlisted.look(() => {
+      const listed = new Set(this.elements(key).map(({ identifier }) => identifier));
+      const inUse = new Map([...entry.inUse].flatMap((each) => [...each()]).map((element) => [element.identifier, element]));
+      return [...inUse.values()].filter(({ identifier }) => !listed.has(identifier));
+    });
   }
 
   #listing(key: string, isWhole: boolean): Listing {
@@ -149,6 +188,7 @@ export class Pools implements PoolView, HomePools {
 
   open(): () => void {
     return () => {
+      this.#pages.close();
       for (const key of this.#entries.keys()) this.#end(key, new NoRegistrarError('the access point is closed'));
     };
   }
@@ -176,7 +216,7 @@ export class Pools implements PoolView, HomePools {
     const known = this.#entries.get(key);
     if (known !== undefined) return known;
     if (this.#entries.size >= MAX_ENTRIES) this.#evict();
-    const entry: Entry = { size: 0, actor: this.#createActor(key, watchers), watchers, isStale: true, isAsking: false, isSubscribed: false, listed: new ListedElements(), most: 0, answer: undefined, reported: new Map() };
+    const entry: Entry = { size: 0, actor: this.#createActor(key, watchers), watchers, inUse: new Set(), unlisted: undefined, isStale: true, isAsking: false, isSubscribed: false, listed: new ListedElements(), most: 0, answer: undefined, reported: new Map() };
     entry.actor.on('*', (news) => this.#noted(key, entry, news));
     entry.actor.subscribe({ error: (error) => this.#failed(key, error) });
     this.#entries.set(key, entry);
@@ -258,6 +298,9 @@ interface Entry {
   size: number;
   readonly actor: Actor<typeof resolutionMachine>;
   readonly watchers: Set<PoolWatcher>;
+  /** Elements in use that somebody wants to know of, listed or not. */
+  readonly inUse: Set<() => Iterable<PoolElement>>;
+  unlisted: UnlistedElements | undefined;
   isStale: boolean;
   isAsking: boolean;
   isSubscribed: boolean;
@@ -268,6 +311,10 @@ interface Entry {
   answer: Deferred<void> | undefined;
   /** When each element was reported last. */
   readonly reported: Map<number, Milliseconds>;
+}
+
+function tellWatchers({ watchers }: Entry, removed: readonly PoolElement[]): void {
+  for (const watcher of [...watchers]) watcher(removed);
 }
 
 /** Whether an element that this answer does not list is not in the pool. A registrar of ours (its elements have generations) says when it lists only some; another one may cut

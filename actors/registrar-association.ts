@@ -52,12 +52,17 @@ export class RegistrarAssociation implements AssociationOwner, Subscriber {
     switch (message.type) {
       case 'ASAP_REGISTRATION': this.#core.register(this, message); break;
       case 'ASAP_DEREGISTRATION': this.#core.deregister(this, message); break;
-      case 'ASAP_HANDLE_RESOLUTION': this.#core.resolve(this, poolHandleKey(message.poolHandle), message.itemsWanted, message.flags.sendUpdates); break;
+      case 'ASAP_HANDLE_RESOLUTION': this.#resolve(message); break;
       case 'ASAP_ENDPOINT_KEEP_ALIVE_ACK': this.#core.acknowledged(this, message); break;
       case 'ASAP_ENDPOINT_UNREACHABLE': this.#report(message); break;
       default: if (this.mayLog()) this.#core.environment.logger.debug({ peer: this.association.peer, message: message.type }, 'a message that is not for a registrar');
     }
     this.#checkQueue();
+  }
+
+  #resolve({ poolHandle, itemsWanted, page, flags }: AsapMessageOf<'ASAP_HANDLE_RESOLUTION'>): void {
+    if (page === undefined) this.#core.resolve(this, poolHandleKey(poolHandle), itemsWanted, flags.sendUpdates);
+    else this.#core.page(this, poolHandleKey(poolHandle), page.from, itemsWanted);
   }
 
   drain(): void {

@@ -197,6 +197,13 @@ export class RegistrarCore implements KeepAlivesOwner {
 
   // ---- resolution, RFC 5352 §3.3
 
+  /** A page of a pool is neither a pick nor a subscription (0x8f08). */
+  page(by: RegistrarAssociation, key: string, from: number, wanted: number | undefined): void {
+    const pool = this.handlespace.pool(key);
+    if (pool === undefined) return this.#refuse(by, key);
+    by.association.sendFrame(pool.page(from, wanted));
+  }
+
   resolve(by: RegistrarAssociation, key: string, wanted: number | undefined, sendUpdates: boolean): void {
     const pool = this.handlespace.pool(key);
     if (pool === undefined) return this.#refuse(by, key);

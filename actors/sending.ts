@@ -21,8 +21,10 @@ export interface SendingSetup {
   readonly complain: (error: RserpoolError, details: ErrorReport) => void;
   /** Resolves when something is cached of the pool; what is stale is asked for again meanwhile, or first. */
   readonly known: (key: string, fresh: boolean) => Promise<void>;
-  /** How many elements the pool has; not all of them may be known. */
-  readonly size: (key: string) => number;
+  /** All of a pool, and how many there are besides that its registrar does not tell. */
+  readonly list: (key: string) => Promise<{ readonly elements: readonly PoolElement[]; readonly unlisted: number }>;
+  /** One element, also of a pool that is not known as a whole. */
+  readonly find: (key: string, identifier: number) => Promise<PoolElement | undefined>;
 }
 
 /** A message on its way: its destination may still have to be resolved, its session opened. */
@@ -118,15 +120,17 @@ export class Sending {
   async #sendToAll(target: Target & { kind: 'pool' }, message: Message, toSelf: boolean): Promise<readonly PoolElementHandle[]> {
     const { key, handle } = target;
     const own = toSelf ? new Set<number>() : this.#plane.cards.own(key);
+    let listed: Awaited<ReturnType<SendingSetup['list']>>;
     try {
       await this.#within(message, this.#setup.known(key, true));
+      listed = await this.#within(message, this.#setup.list(key));
     } catch (error) {
       this.#setup.complain(error as RserpoolError, { undelivered: Buffer.from(message.data as Uint8Array) });
       throw error;
     }
-    const all = this.#plane.pools.elements(key);
-    const unlisted = this.#setup.size(key) - all.length;
-    const isOtherwiseReached = (element: PoolElement): boolean => !mappingOf(element).canCarrySessions && all.some((other) => areTied(element, other) && mappingOf(other).canCarrySessions); // X-3
+    const { elements: all, unlisted } = listed;
+    const reached = all.filter((element) => mappingOf(element).canCarrySessions);
+    const isOtherwiseReached = (element: PoolElement): boolean => !mappingOf(element).canCarrySessions && reached.some((other) => areTied(element, other)); // X-3
     const elements = all.filter((element) => !own.has(element.identifier) && !isOtherwiseReached(element));
     const delivered: PoolElementHandle[] = [];
     const failures: SendFailure[] = [];
@@ -155,21 +159,26 @@ export class Sending {
 
   // ---- which session
 
-  #sessionFor(target: Target, mode: DeliveryMode, toLast: boolean): SendingSession {
+  #sessionFor(target: Target, mode: DeliveryMode, toLast: boolean): SendingSession | Promise<SendingSession> {
     if (target.kind === 'address') return this.#sessionAt(target.address);
     const { key, handle } = target;
-    if (target.kind === 'element') return this.#sessionWith(key, handle, this.#element(key, target.identifier, mode), mode);
+    if (target.kind === 'element') return this.#sessionWithElement(key, handle, target.identifier, mode);
     const last = toLast ? this.#last.get(key) : undefined;
     if (last === undefined) return this.#sessionWith(key, handle, this.#pick(key), mode);
     if (mode !== 'at-most-once' && !last.session.isOver && last.session.isFollowing) return last.session; // wherever it has moved to
     const identifier = last.session.element?.identifier ?? last.identifier;
-    return this.#sessionWith(key, handle, this.#element(key, identifier, mode), mode);
+    return this.#sessionWithElement(key, handle, identifier, mode);
   }
 
-  /** @throws SessionError ELEMENT_UNREACHABLE where it is not in the pool, and nobody else will do. */
-  #element(key: string, identifier: number, mode: DeliveryMode): PoolElement {
-    const element = this.#plane.pools.elements(key).find((known) => known.identifier === identifier);
-    if (element !== undefined) return checkCarries(element);
+  /** At once where it is listed; else the registrar is asked where the pool is longer than its list.
+   *  @throws SessionError ELEMENT_UNREACHABLE where it is not in the pool, and nobody else will do. */
+  #sessionWithElement(key: string, handle: string | Uint8Array, identifier: number, mode: DeliveryMode): SendingSession | Promise<SendingSession> {
+    const listed = this.#plane.pools.elements(key).find((known) => known.identifier === identifier);
+    if (listed !== undefined) return this.#sessionWith(key, handle, listed, mode);
+    return this.#setup.find(key, identifier).then((element) => this.#sessionWith(key, handle, element ?? this.#instead(key, identifier, mode), mode));
+  }
+
+  #instead(key: string, identifier: number, mode: DeliveryMode): PoolElement {
     if (mode !== 'at-most-once') return this.#pick(key);
     throw new SessionError('ELEMENT_UNREACHABLE', `${poolHandleText(key)} has no pool element ${hex(identifier)}`, { outcome: 'not-taken' });
   }
@@ -186,22 +195,20 @@ export class Sending {
   }
 
   #sessionWith(key: string, handle: string | Uint8Array, element: PoolElement, mode: DeliveryMode): SendingSession {
-    const isPinned = mode === 'at-most-once';
-    const nameOf = (identifier: number): string => `${isPinned ? 'pinned' : 'following'} ${identifier} ${key}`;
-    return this.#sessions.get(nameOf(element.identifier)) ?? this.#open(nameOf, key, handle, checkCarries(element), new FirstChoice(this.#plane.pools, element, isPinned));
+    const name = nameOf(key, element.identifier, mode);
+    return this.#sessions.get(name) ?? this.#open(name, key, handle, new FirstChoice(this.#plane.pools, checkCarries(element), mode === 'at-most-once'));
   }
 
   #sessionAt(address: string): SendingSession {
-    const nameOf = (): string => `address ${address}`;
+    const name = `address ${address}`;
     const { host, port } = parseAddress(address, ['tcp']);
     const element: PoolElement = {
       identifier: 0, homeRegistrar: 0, registrationLife: -1, policy: { policy: 'round-robin' }, userTransport: { transport: 'tcp', port, addresses: [host] }, capabilities: SPEAKS_TCP_MAPPING,
     };
-    return this.#sessions.get(nameOf()) ?? this.#open(nameOf, '', undefined, element, new FirstChoice(this.#plane.pools, element, true, true), address);
+    return this.#sessions.get(name) ?? this.#open(name, '', undefined, new FirstChoice(this.#plane.pools, element, true, true), address);
   }
 
-  #open(nameOf: (identifier: number) => string, key: string, handle: string | Uint8Array | undefined, element: PoolElement, view: FirstChoice, address = ''): SendingSession {
-    const name = nameOf(element.identifier);
+  #open(name: string, key: string, handle: string | Uint8Array | undefined, view: FirstChoice, address = ''): SendingSession {
     const session = new SendingSession(this.#plane.create(key, view.stays ? { deliveryMode: 'at-most-once' } : {}, { pools: view }), {
       clock: this.#plane.environment.clock, events: this.#setup.events, complain: this.#setup.complain, handle, address, isFollowing: !view.stays,
       left: () => { if (this.#sessions.get(name) === session) this.#sessions.delete(name); }, // new messages for that element go to it
@@ -219,6 +226,9 @@ export class Sending {
 
   #now(): Milliseconds { return this.#plane.environment.clock.now(); }
 }
+
+/** A session for one element: pinned to it, or one that begins there. */
+const nameOf = (key: string, identifier: number, mode: DeliveryMode): string => `${mode === 'at-most-once' ? 'pinned' : 'following'} ${identifier} ${key}`;
 
 /** @throws FeatureUnavailableError. */
 function checkCarries(element: PoolElement): PoolElement {

@@ -95,9 +95,16 @@ export class Servers {
   }
 
   #watch(key: string, name: string): void {
-    const watched = this.#watched.get(key) ?? { names: new Set<string>(), end: this.#pools.watch(key, (removed) => { this.#changed(key, removed); }) };
+    const watched = this.#watched.get(key) ?? { names: new Set<string>(), end: this.#pools.watch(key, (removed) => { this.#changed(key, removed); }, () => this.#inUse(key)) };
     watched.names.add(name);
     this.#watched.set(key, watched);
+  }
+
+  *#inUse(key: string): Iterable<PoolElementParameter> {
+    for (const name of this.#watched.get(key)?.names ?? []) {
+      const last = this.#given.get(name)?.last;
+      if (last !== undefined) yield last;
+    }
   }
 
   /** Where the pool has nobody else, the indication waits for the next one who comes. */

@@ -1,4 +1,4 @@
-import { encodeAsap, encodePolicy, encodePoolHandle, encodePoolSize, poolHandleFromKey, type Policy } from '../wire/index.js';
+import { encodeAsap, encodePolicy, encodePoolHandle, encodePoolPage, encodePoolSize, poolHandleFromKey, type Policy, type PoolPage } from '../wire/index.js';
 import { Candidate, type Selection } from './selection/index.js';
 
 /** A candidate with its PE parameter as it goes out. */
@@ -87,20 +87,34 @@ export class PreparedAnswer<C extends Encoded> {
   }
 
   #fitting(first: C, wanted: number): C[] {
-    const list = this.#selection.list(first, Math.min(wanted, MOST_ITEMS));
-    let room = LONGEST_MESSAGE - this.#head.length - POOL_SIZE;
-    const end = list.findIndex(({ encoded }) => (room -= encoded.length) < 0);
-    return end < 0 ? list : list.slice(0, Math.max(1, end));
+    return fitting(this.#selection.list(first, Math.min(wanted, MOST_ITEMS)), LONGEST_MESSAGE - this.#head.length - POOL_SIZE);
   }
+}
+
+/** An answer that is one page of a pool (`Pool.page`). @param page `behind` counts those behind `elements`; those that do not fit are added. */
+export function encodePage(poolKey: string, policy: Policy, elements: readonly Encoded[], { from, behind }: PoolPage): Buffer {
+  const head = encodeHead(poolKey, policy);
+  const listed = fitting(elements, LONGEST_MESSAGE - head.length - POOL_PAGE);
+  return message([head, ...encodingsOf(listed), encodePoolPage({ from, behind: behind + elements.length - listed.length })]);
+}
+
+function fitting<C extends Encoded>(list: C[], room: number): C[];
+function fitting<C extends Encoded>(list: readonly C[], room: number): readonly C[];
+function fitting<C extends Encoded>(list: readonly C[], room: number): readonly C[] {
+  const end = list.findIndex(({ encoded }) => (room -= encoded.length) < 0);
+  return end < 0 ? list : list.slice(0, Math.max(1, end));
 }
 
 const nothing = Buffer.alloc(0);
 const LONGEST_MESSAGE = 0xfffc; // 16 bits of length, and a whole number of words
 /** Of the parameter that says that a list is cut. */
 const POOL_SIZE = 8;
+/** Of the one that makes it a page. */
+const POOL_PAGE = 12;
 /** Bytes of whole answers that a pool keeps. */
 const MOST_KEPT = 0x8000;
-const MOST_ITEMS = Math.ceil(LONGEST_MESSAGE / 40); // no PE parameter is shorter
+/** In one message, and a few more. */
+export const MOST_ITEMS = Math.ceil(LONGEST_MESSAGE / 40); // no PE parameter is shorter
 
 const encodingsOf = (list: readonly Encoded[]): Buffer[] => list.map(({ encoded }) => encoded);
 

@@ -1,6 +1,7 @@
 import type { Milliseconds, Random } from '../environment.js';
 import { encodePoolElement, poolHandleFromKey, rehomed, type Generation, type Policy, type PoolElement, type TransportParameter } from '../wire/index.js';
-import { Encoded, PreparedAnswer } from './answer.js';
+import { Encoded, encodePage, MOST_ITEMS, PreparedAnswer } from './answer.js';
+import { ByIdentifier } from './by-identifier.js';
 import { blockSum, handleSum, PeChecksum } from './checksum.js';
 import { createSelection, type Selection } from './selection/index.js';
 
@@ -133,6 +134,7 @@ export class Pool {
   readonly answer: PreparedAnswer<RegisteredElement>;
   readonly #elements = new Map<number, RegisteredElement>();
   readonly #selection: Selection<RegisteredElement>;
+  readonly #byIdentifier = new ByIdentifier(() => this.#elements.values());
 
   constructor(readonly key: string, first: PoolElement, { random, items }: HandlespaceOptions) {
     this.handleSum = handleSum(key);
@@ -154,10 +156,17 @@ export class Pool {
     return this.#elements.values();
   }
 
+  /** A page of its elements: by identifier, those from `from` on, at most `wanted` (0 leaves it to us), what fits into a message. Nobody is picked by that. */
+  page(from: number, wanted = 0): Buffer {
+    const { elements, behind } = this.#byIdentifier.page(from, wanted > 0 ? Math.min(wanted, MOST_ITEMS) : MOST_ITEMS);
+    return encodePage(this.key, this.policy, elements, { from, behind });
+  }
+
   insert(element: PoolElement): RegisteredElement {
     const registered = new RegisteredElement(this, element);
     this.#elements.set(element.identifier, registered);
     this.#selection.add(registered);
+    this.#byIdentifier.add(registered);
     this.answer.invalidate();
     return registered;
   }
@@ -172,6 +181,7 @@ export class Pool {
   remove(registered: RegisteredElement): void {
     this.#elements.delete(registered.identifier);
     this.#selection.remove(registered);
+    this.#byIdentifier.remove(registered);
     this.answer.invalidate();
   }
 }

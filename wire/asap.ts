@@ -1,11 +1,11 @@
 import { list, optional, u32 } from './field.js';
 import { codec, type AnyMessageOf, type MessageOf, type MessageTable } from './message.js';
-import { Cookie, Generation, ItemsWanted, OperationError, PeIdentifier, PoolElement, PoolHandle, PoolSize, Snapshot } from './parameters.js';
+import { Cookie, Generation, ItemsWanted, OperationError, PeIdentifier, PoolElement, PoolHandle, PoolPage, PoolSize, Snapshot } from './parameters.js';
 import { Policy } from './policies.js';
 import { ControlTransport } from './transport-parameters.js';
 
-/** ASAP messages, RFC 5352 §2.2: a flag names its bit, a body lists its parts in wire order. What is not the RFC's (generation, snapshot, pool size,
- *  RSPLIB's number of items) has type bits that say "skip". */
+/** ASAP messages, RFC 5352 §2.2: a flag names its bit, a body lists its parts in wire order. What is not the RFC's (generation, snapshot, pool size and
+ *  pages, RSPLIB's number of items) has type bits that say "skip". */
 export const asap = {
   ASAP_REGISTRATION: {
     type: 0x01, rfc: '5352 §2.2.1', flags: {},
@@ -25,11 +25,11 @@ export const asap = {
   },
   ASAP_HANDLE_RESOLUTION: {
     type: 0x05, rfc: '5352 §2.2.5', flags: { sendUpdates: 0x01 },
-    body: { poolHandle: PoolHandle, itemsWanted: optional(ItemsWanted) },
+    body: { poolHandle: PoolHandle, itemsWanted: optional(ItemsWanted), page: optional(PoolPage) },
   },
   ASAP_HANDLE_RESOLUTION_RESPONSE: {
     type: 0x06, rfc: '5352 §2.2.6', flags: { acceptUpdates: 0x01 },
-    body: { poolHandle: PoolHandle, policy: optional(Policy), poolElements: list(PoolElement), error: optional(OperationError), poolSize: optional(PoolSize) },
+    body: { poolHandle: PoolHandle, policy: optional(Policy), poolElements: list(PoolElement), error: optional(OperationError), poolSize: optional(PoolSize), page: optional(PoolPage) },
   },
   ASAP_ENDPOINT_KEEP_ALIVE: {
     type: 0x07, rfc: '5352 §2.2.7', flags: { home: 0x01 },

@@ -2,7 +2,7 @@ import type { Cause } from './causes.js';
 import { readU16 } from './bytes.js';
 import { Decoding } from './interpreter.js';
 import { encodeParameter } from './message.js';
-import { Generation, OperationError, PoolElement, PoolHandle, PoolSize } from './parameters.js';
+import { Generation, OperationError, PoolElement, PoolHandle, PoolPage, PoolSize } from './parameters.js';
 import { Policy } from './policies.js';
 
 /** Parameters alone, padded: a registrar keeps them and puts answers together by concatenation. */
@@ -10,6 +10,7 @@ export const encodePoolHandle = (value: Uint8Array): Buffer => encodeParameter(P
 export const encodePoolElement = (value: PoolElement): Buffer => encodeParameter(PoolElement, value);
 export const encodePolicy = (value: Policy): Buffer => encodeParameter(Policy, value);
 export const encodePoolSize = (value: number): Buffer => encodeParameter(PoolSize, value);
+export const encodePoolPage = (value: PoolPage): Buffer => encodeParameter(PoolPage, value);
 export const encodeCauses = (value: readonly Cause[]): Buffer => encodeParameter(OperationError, value);
 
 /** One that `encodePoolElement` made, or that came in a message. @throws WireError. */

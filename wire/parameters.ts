@@ -4,7 +4,7 @@ import { only, parameter, structure } from './interpreter.js';
 import { Policy } from './policies.js';
 import { AnyTransport, ControlTransport } from './transport-parameters.js';
 
-/** Parameters of RFC 5354 §3.9 to §3.15 (transports and policies have their own files), RSPLIB's one and our seven. Table 1 gives 32-bit
+/** Parameters of RFC 5354 §3.9 to §3.15 (transports and policies have their own files), RSPLIB's one and our eight. Table 1 gives 32-bit
  *  ranges for a type of 16 bits, and §3.15 a length of 6 where the total must divide by four: 16 bits, padding outside the length (X-35). */
 
 /** Any bytes but none at all. */
@@ -37,6 +37,8 @@ export const PeerStates = parameter('Peer States', 0x8f04, bytes);
 export const RemovalRequest = parameter('Removal Request', 0x8f05, bytes);
 /** Ours: how many elements a pool has whose list is cut: one that is not listed may be there all the same. */
 export const PoolSize = parameter('Pool Size', 0x8f06, only(u32));
+/** Ours: a pool page by page, in the order of PE identifiers. A request says where the page begins; the answer repeats it, and says how many elements are behind the page's last. */
+export const PoolPage = parameter('Pool Page', 0x8f08, structure({ from: u32, behind: u32 }));
 /** Ours: registrations with the same one are one pool element's, for one mapping each. */
 export const ElementTie = parameter('Element Tie', 0x8f07, bytes);
 
@@ -52,4 +54,5 @@ export const ServerInformation = parameter('Server Information', 0xb, structure(
 
 export type PoolElement = ValueOf<typeof PoolElement>;
 export type Generation = ValueOf<typeof Generation>;
+export type PoolPage = ValueOf<typeof PoolPage>;
 export type ServerInformation = ValueOf<typeof ServerInformation>;

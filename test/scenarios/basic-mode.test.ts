@@ -1,11 +1,12 @@
 import type { AccessPointFailover } from '../../actors/access-point-events.js';
+import type { RegistrarOptions } from '../../actors/registrar.js';
 import type { ServiceAccessPoint } from '../../actors/access-point.js';
 import { ScopeWorld } from '../support/scope-world.js';
 
 /** Basic Mode (NO_MAPPING, draft §3.2, §5.1): real registrars, plain servers of any protocol, and who uses them. */
 
-async function setting(registrars = 1) {
-  const scope = await ScopeWorld.start(registrars);
+async function setting(registrars = 1, options: Partial<RegistrarOptions> = {}) {
+  const scope = await ScopeWorld.start(registrars, options);
   const { world } = scope;
   const user = await scope.accessPoint('user', { failoverIndication: true });
   const indications: AccessPointFailover[] = [];
@@ -68,6 +69,25 @@ describe('Basic Mode (draft §3.2, §4.3, §5.1)', () => {
     world.host(`s${identifier}`).process.crash({ peersSee: 'end' });
     await world.advance(3_000);
     expect(indications.map(({ from }) => from.identifier)).toEqual([identifier]);
+  });
+
+  it.each([1, 2])('X-7, X-17: also in a pool longer than an answer; one that lives is not replaced, whoever else leaves, with %d registrars', async (registrars) => {
+    const { scope, world, user, indications, server } = await setting(registrars, { limits: { elementsPerAnswer: 3 } });
+    for (let identifier = 1; identifier <= 20; identifier++) await server(`s${identifier}`, identifier);
+    const { identifier } = await world.settled(user.getPrimaryServer('dns'));
+    await world.advance(11_000);
+    const others = Array.from({ length: 10 }, (_, index) => index + 1).filter((other) => other !== identifier);
+    for (const other of others) {
+      world.host(`s${other}`).process.crash({ peersSee: 'end' });
+      await world.advance(200);
+    }
+    if (registrars > 1) world.host(scope.names.find((name) => scope.address(name) === user.registrar?.address)!).process.crash({ peersSee: 'end' });
+    await world.advance(12_000);
+    expect(indications).toEqual([]);
+    world.host(`s${identifier}`).process.crash({ peersSee: 'end' });
+    await world.advance(registrars > 1 ? 3_000 : 500);
+    expect(indications.map(({ from }) => from.identifier)).toEqual([identifier]);
+    expect(others).not.toContain(indications[0]?.to.identifier);
   });
 
   it('X-9: who finds out by himself asks for the next one, and is not told again', async () => {

@@ -94,6 +94,44 @@ describe('handle resolution at the registrar (RFC 5352 §3.3)', () => {
     expect([least129.poolElements.length, least129.poolSize, identifiers(least129)[0]]).toEqual([128, 129, 129]);
   });
 
+  it('X-17: page by page (0x8f08), by identifier: all of them, whoever comes or goes meanwhile, and nobody\'s turn is changed by it', async () => {
+    const { setting, peer } = await start();
+    for (let identifier = 2_000; identifier >= 1; identifier -= 1) peer.association.send({ type: 'ASAP_REGISTRATION', poolHandle: Buffer.from('echo'), poolElement: elementOf(2 * identifier) });
+    await peer.ask();
+    const user = await setting.peer('user');
+    expect(identifiers(await user.resolve())[0]).toBe(4_000);
+    const seen: number[] = [];
+    const pages: (number | undefined)[] = [];
+    for (let page = await user.resolve({ page: { from: 0, behind: 0 } }); ; page = await user.resolve({ page: { from: seen.at(-1)! + 1, behind: 0 } })) {
+      expect(encodeAsap(page).length).toBeLessThanOrEqual(0xffff);
+      expect(page.flags.acceptUpdates).toBe(false);
+      seen.push(...identifiers(page));
+      pages.push(page.page?.behind);
+      if (page.page?.behind === 0) break;
+      await peer.deregister(2); // it was seen: nobody behind it is passed over
+      await peer.register(elementOf(4_001));
+    }
+    expect(seen).toEqual([...Array.from({ length: 2_000 }, (_, index) => 2 * index + 2), 4_001]);
+    expect(pages.length).toBeLessThan(6);
+    expect(identifiers(await user.resolve())[0]).toBe(3_998); // whose turn it was
+  });
+
+  it('X-17: a page of one says whether that one is there; behind the last there is nobody, and an unknown pool has no pages', async () => {
+    const { peer } = await start(5, 9, 0xffff_ffff);
+    const one = async (from: number) => {
+      const { poolElements, page, error } = await peer.resolve({ itemsWanted: 1, page: { from, behind: 99 } });
+      return [poolElements[0]?.identifier, page, error?.[0]?.cause];
+    };
+    expect(await one(0)).toEqual([5, { from: 0, behind: 2 }, undefined]);
+    expect(await one(9)).toEqual([9, { from: 9, behind: 1 }, undefined]);
+    expect(await one(0xffff_ffff)).toEqual([0xffff_ffff, { from: 0xffff_ffff, behind: 0 }, undefined]);
+    await peer.deregister(0xffff_ffff);
+    expect(await one(10)).toEqual([undefined, { from: 10, behind: 0 }, undefined]);
+    await peer.deregister(5);
+    await peer.deregister(9);
+    expect(await one(0)).toEqual([undefined, undefined, 'unknown-pool-handle']);
+  });
+
   it('X-17: never more than 64 KiB, whatever is asked for, and all that fit', async () => {
     const { peer } = await start();
     for (let identifier = 1; identifier <= 2_000; identifier += 1) peer.association.send({ type: 'ASAP_REGISTRATION', poolHandle: Buffer.from('echo'), poolElement: elementOf(identifier) });

@@ -1,11 +1,13 @@
 import { getEventListeners } from 'node:events';
-import type { ServiceAccessPoint } from '../../actors/access-point.js';
+import { initialize, type ServiceAccessPoint } from '../../actors/access-point.js';
 import type { RegisterOptions, SessionHandler } from '../../actors/register.js';
 import type { RegistrarOptions } from '../../actors/registrar.js';
 import type { ServiceSession } from '../../actors/service-session.js';
 import type { RserpoolError, SendToAllError } from '../../errors.js';
-import { type World } from '../../testing/world.js';
-import { RegistrarWorld } from '../support/registrar-world.js';
+import { World } from '../../testing/world.js';
+import { elementOf, RegistrarWorld } from '../support/registrar-world.js';
+import { ScopeWorld } from '../support/scope-world.js';
+import { ScriptedRegistrar } from '../support/scripted-registrar.js';
 
 /** DATA_SEND_REQUEST of the access point (draft §4.4, RFC 5352 §6.5), with a real registrar on a simulated network. */
 
@@ -250,26 +252,72 @@ describe('rsp.send to all of a pool (RFC 5352 §6.5.5)', () => {
     expect(pool.handled).toEqual(['1 a', '1 b']);
   });
 
-  it('a pool of 1000: some sessions at a time, each element that the registrar lists has its copy once; the others are counted', async () => {
-    const pool = await Pool.of(0, {}, { limits: { elementsPerAnswer: 1000 } });
+  it('X-17: a pool of 1000, of which an answer lists 128: each element has its copy once, some sessions at a time', async () => {
+    const count = 1000;
+    const pool = await Pool.of(0);
     const { world } = pool;
     let most = 0;
     const counts = new Map<number, number>();
     let opening = 0;
     const points = await Promise.all(Array.from({ length: 10 }, (_, index) => pool.setting.accessPoint(`pe${index}`)));
-    await world.settled(Promise.all(Array.from({ length: 1000 }, (_, index) => points[index % 10]!.register('pool', { identifier: index + 1 }, (session) => {
+    await world.settled(Promise.all(Array.from({ length: count }, (_, index) => points[index % 10]!.register('pool', { identifier: index + 1 }, (session) => {
       most = Math.max(most, ++opening);
       session.on('data', () => { counts.set(index, (counts.get(index) ?? 0) + 1); });
       return new Promise<void>((done) => { world.clock.setTimeout(() => { opening--; done(); }, 5); });
     }))));
-    const error = await world.settled(pool.user.send('pool', 'a', { toAll: true }).then(() => undefined, (reason: unknown) => reason as SendToAllError));
+    const delivered = await world.settled(pool.user.send('pool', 'a', { toAll: true }));
     await world.advance(100);
-    expect(error).toMatchObject({ code: 'SEND_TO_ALL_FAILED', failures: [], unlisted: 1000 - error!.delivered.length });
-    expect(error!.delivered.length).toBeGreaterThan(500);
-    expect(counts.size).toBe(error!.delivered.length);
-    expect([...counts.values()].every((count) => count === 1)).toBe(true);
+    expect(new Set(delivered.map(({ identifier }) => identifier)).size).toBe(count);
+    expect(counts.size).toBe(count);
+    expect([...counts.values()].every((times) => times === 1)).toBe(true);
     expect(most).toBeLessThanOrEqual(64);
-    expect(pool.errors).toMatchObject([{ error: { code: 'SEND_TO_ALL_FAILED' } }]);
+    expect(pool.errors).toEqual([]);
+  });
+
+  it('X-17: a pool of 5000: each is tried', async () => {
+    const pool = await Pool.of(0);
+    const peer = await pool.setting.peer();
+    for (let identifier = 1; identifier <= 5000; identifier++) peer.association.send({ type: 'ASAP_REGISTRATION', poolHandle: Buffer.from('pool'), poolElement: elementOf(identifier) }); // of Basic Mode: there is nobody to send to
+    await peer.ask();
+    const sent = pool.user.send('pool', 'a', { toAll: true });
+    const error = await pool.world.settled(sent.then(() => undefined, (reason: unknown) => reason as SendToAllError));
+    expect(error).toMatchObject({ delivered: [], unlisted: 0 });
+    expect(new Set(error?.failures.map(({ element }) => element.identifier)).size).toBe(5000);
+    expect(error?.failures.every(({ error: { code } }) => code === 'FEATURE_UNAVAILABLE')).toBe(true);
+  });
+
+  it('X-17: one element of a pool that is longer than an answer, which was not listed', async () => {
+    const pool = await Pool.of(5, {}, { limits: { elementsPerAnswer: 1 } });
+    for (const identifier of [1, 2, 3, 4, 5]) expect(await pool.world.settled(pool.user.send({ handle: 'pool', identifier }, 'a'))).toEqual({ handle: 'pool', identifier });
+    await expect(pool.world.settled(pool.user.send({ handle: 'pool', identifier: 6 }, 'a'))).rejects.toMatchObject({ code: 'ELEMENT_UNREACHABLE' });
+    await pool.world.advance(50);
+    expect(pool.handled).toEqual(['1 a', '2 a', '3 a', '4 a', '5 a']);
+  });
+
+  it('X-17: where the registrar has no pages, those that it lists have it, and the others are counted', async () => {
+    const world = new World();
+    const registrar = await ScriptedRegistrar.start(world, 'registrar', 1);
+    const elements = await initialize({ registrars: [registrar.address], environment: world.host('pe').environment });
+    for (const identifier of [1, 2]) await world.settled(elements.register('pool', { identifier }, () => undefined));
+    registrar.poolSize = 7;
+    const user = await initialize({ registrars: [registrar.address], environment: world.host('pu').environment });
+    const errors: RserpoolError[] = [];
+    user.on('error', (error) => { errors.push(error); });
+    const sent = user.send('pool', 'a', { toAll: true });
+    await expect(world.settled(sent)).rejects.toMatchObject({ code: 'SEND_TO_ALL_FAILED', failures: [], unlisted: 5, delivered: [{ identifier: 1 }, { identifier: 2 }] });
+    expect(errors).toMatchObject([{ code: 'SEND_TO_ALL_FAILED' }]);
+  });
+
+  it('X-17: a registrar that dies while it lists: the next one goes on', async () => {
+    const scope = await ScopeWorld.start(2);
+    const { world } = scope;
+    await scope.elements('pe', Array.from({ length: 900 }, (_, index) => index + 1));
+    await world.until(() => scope.names.every((name) => scope.known(name).length === 900), 10_000);
+    const user = await scope.accessPoint('pu');
+    await world.settled(user.resolve('echo'));
+    const sent = user.send('echo', 'a', { toAll: true });
+    world.host(scope.names.find((name) => scope.address(name) === user.registrar?.address)!).process.crash({ peersSee: 'nothing' });
+    expect(await world.settled(sent, 20_000)).toHaveLength(900);
   });
 });
 

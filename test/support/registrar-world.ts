@@ -3,7 +3,7 @@ import { initialize, type InitializeOptions, type ServiceAccessPoint } from '../
 import { createRegistrar, type Registrar, type RegistrarOptions } from '../../actors/registrar.js';
 import type { ByteSocket } from '../../transports/network.js';
 import type { Listener } from '../../transports/transport.js';
-import { asapFraming, type AsapMessage, type AsapMessageName, type AsapMessageOf, type Cause, type Generation, type PoolElement } from '../../wire/index.js';
+import { asapFraming, type AsapMessage, type AsapMessageName, type AsapMessageOf, type Cause, type Generation, type PoolElement, type PoolPage } from '../../wire/index.js';
 import { World, type LogEntry } from '../../testing/world.js';
 
 /** A real registrar on the host `registrar` of a simulated world, and who talks to it. */
@@ -106,8 +106,8 @@ export class AsapPeer {
     return answer;
   }
 
-  async resolve({ handle = echo, sendUpdates = false, itemsWanted }: { readonly handle?: Uint8Array; readonly sendUpdates?: boolean; readonly itemsWanted?: number } = {}): Promise<AsapMessageOf<'ASAP_HANDLE_RESOLUTION_RESPONSE'>> {
-    const [answer] = await this.ask({ type: 'ASAP_HANDLE_RESOLUTION', flags: { sendUpdates }, poolHandle: handle, ...(itemsWanted !== undefined && { itemsWanted }) });
+  async resolve({ handle = echo, sendUpdates = false, itemsWanted, page }: { readonly handle?: Uint8Array; readonly sendUpdates?: boolean; readonly itemsWanted?: number; readonly page?: PoolPage } = {}): Promise<AsapMessageOf<'ASAP_HANDLE_RESOLUTION_RESPONSE'>> {
+    const [answer] = await this.ask({ type: 'ASAP_HANDLE_RESOLUTION', flags: { sendUpdates }, poolHandle: handle, itemsWanted, page });
     if (answer?.type !== 'ASAP_HANDLE_RESOLUTION_RESPONSE') throw new Error(`no resolution: ${JSON.stringify(answer)}`);
     return answer;
   }

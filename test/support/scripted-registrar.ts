@@ -15,6 +15,8 @@ export class ScriptedRegistrar {
   /** Types it does not answer; `all` for none. */
   readonly deaf = new Set<AsapMessage['type'] | 'all'>();
   rejecting = false;
+  /** What it says of how many elements its pools have; pages of them it has none. */
+  poolSize: number | undefined;
   /** PE identifiers it does not register, and why. */
   readonly refused = new Map<number, Cause>();
   #generation = 0;
@@ -100,7 +102,7 @@ export class ScriptedRegistrar {
   #resolve(from: Association, { poolHandle }: AsapMessageOf<'ASAP_HANDLE_RESOLUTION'>): void {
     const poolElements = [...(this.pools.get(poolHandleKey(poolHandle))?.values() ?? [])];
     const error = poolElements.length === 0 ? [{ cause: 'unknown-pool-handle' as const }] : undefined;
-    from.send({ type: 'ASAP_HANDLE_RESOLUTION_RESPONSE', flags: { acceptUpdates: false }, poolHandle, poolElements, error });
+    from.send({ type: 'ASAP_HANDLE_RESOLUTION_RESPONSE', flags: { acceptUpdates: false }, poolHandle, poolElements, error, poolSize: this.poolSize });
   }
 
   #nameOf({ peer }: Association): string {

@@ -68,6 +68,14 @@ export const asapExamples: readonly Example[] = [
   { rfc: '5352 §2.2.5', message: { type: 'ASAP_HANDLE_RESOLUTION', flags: { sendUpdates: true }, poolHandle: odd }, bytes: bytesOf('05 01 000d', ODD) },
   { rfc: '5352 §2.2.5, RSPLIB', message: { type: 'ASAP_HANDLE_RESOLUTION', flags: { sendUpdates: false }, poolHandle: handle, itemsWanted: 0xffffffff }, bytes: bytesOf('05 00 0014', HANDLE, '803f 0008 ffffffff') },
   {
+    rfc: '5352 §2.2.5, our parameters', message: { type: 'ASAP_HANDLE_RESOLUTION', flags: { sendUpdates: false }, poolHandle: handle, itemsWanted: 1, page: { from: 7, behind: 0 } },
+    bytes: bytesOf('05 00 0020', HANDLE, '803f 0008 00000001', '8f08 000c 00000007 00000000'),
+  },
+  {
+    rfc: '5352 §2.2.6, our parameters', message: { type: 'ASAP_HANDLE_RESOLUTION_RESPONSE', flags: { acceptUpdates: false }, poolHandle: handle, poolElements: [], poolSize: 9, page: { from: 7, behind: 2 } },
+    bytes: bytesOf('06 00 0020', HANDLE, '8f06 0008 00000009', '8f08 000c 00000007 00000002'),
+  },
+  {
     rfc: '5352 §2.2.6, positive',
     message: { type: 'ASAP_HANDLE_RESOLUTION_RESPONSE', flags: { acceptUpdates: true }, poolHandle: handle, policy: { policy: 'random' }, poolElements: [small, element] },
     bytes: bytesOf('06 01 008c', HANDLE, '0008 0008 00000003', SMALL, ELEMENT),
