@@ -2,11 +2,11 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { nodeClock } from '../../transports/node.js';
 import { parseAddress } from '../../transports/address.js';
 import { asapFraming, decodeAsap, Framer } from '../../wire/index.js';
+import { Lines } from './lines.js';
 
 /** Real processes on real sockets. A test waits for their lines and their ends; after each test none is left (`killAll`). */
 
@@ -40,8 +40,8 @@ export class Program {
     this.#child = child;
     this.pid = child.pid ?? 0;
     running.add(this);
-    this.#out.read(child, 'stdout');
-    this.#err.read(child, 'stderr');
+    this.#out.read(child.stdout);
+    this.#err.read(child.stderr);
     child.stdin.on('error', () => undefined); // it has gone: `ended` tells
     this.ended = once(child, 'close').then(([code, signal]) => {
       running.delete(this);
@@ -68,42 +68,6 @@ export class Program {
   async killed(signal: NodeJS.Signals): Promise<Ending> {
     this.kill(signal);
     return this.ended;
-  }
-}
-
-/** Lines of one stream, and who waits for one. */
-class Lines {
-  readonly all: string[] = [];
-  #cursor = 0;
-  #look: () => void = () => undefined;
-  #ended: (() => Error) | undefined;
-
-  read(child: ChildProcess, stream: 'stdout' | 'stderr'): void {
-    createInterface({ input: child[stream]! }).on('line', (line) => {
-      this.all.push(line);
-      this.#look();
-    });
-  }
-
-  end(error: () => Error): void {
-    this.#ended = error;
-    this.#look();
-  }
-
-  next(pattern: RegExp): Promise<RegExpExecArray> {
-    return new Promise((resolve, reject) => {
-      this.#look = () => {
-        while (this.#cursor < this.all.length) {
-          const match = pattern.exec(this.all[this.#cursor++]!);
-          if (match) {
-            this.#look = () => undefined;
-            return resolve(match);
-          }
-        }
-        if (this.#ended) reject(this.#ended());
-      };
-      this.#look();
-    });
   }
 }
 
