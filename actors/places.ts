@@ -2,11 +2,11 @@ import { UsageError } from '../errors.js';
 import { formatAddress, parseAddress } from '../transports/address.js';
 import { poolHandleFromKey, poolHandleText, type TransportParameter } from '../wire/index.js';
 import { basicTransport, parseBasicAddress } from './basic-address.js';
-import type { ElementService, PoolElement } from './element.js';
+import type { ElementService } from './element.js';
 import type { ActorEnvironment } from './environment.js';
 import { noMapping, tcpMapping, type Mapping } from './mappings.js';
 import type { MappingOptions, RegisterOptions, RegisterSetup, SessionHandler } from './register.js';
-import { serviceChecks, type ServiceOptions } from './service.js';
+import { serviceChecks, type ServiceOptions, type ServiceSetup } from './service.js';
 
 /** Where a registration says that its element is. */
 export interface Place {
@@ -18,12 +18,12 @@ export interface Place {
 }
 
 /** Opens what one mapping needs. @throws UsageError, TransportError. */
-export async function placeOf(setup: RegisterSetup, key: string, options: RegisterOptions, mapping: MappingOptions, onSession: SessionHandler | undefined, element: () => PoolElement['parameter'] | undefined): Promise<Place> {
+export async function placeOf(setup: RegisterSetup, key: string, options: RegisterOptions, mapping: MappingOptions, onSession: SessionHandler | undefined, { element, count }: Pick<ServiceSetup, 'element' | 'count'>): Promise<Place> {
   const { environment, plane } = setup;
   if (mapping.mapping === 'none' || onSession === undefined) return basicPlace(environment, mapping.mapping === 'none' ? mapping.address : '');
   const given = (Object.keys(serviceChecks) as (keyof ServiceOptions)[]).flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]] as const]));
   const service = await plane.listen(mapping.listen ?? 'tcp://0.0.0.0:0', {
-    handle: poolHandleText(key), handleBytes: poolHandleFromKey(key), onSession, element,
+    handle: poolHandleText(key), handleBytes: poolHandleFromKey(key), onSession, element, count,
     options: Object.fromEntries(given) as ServiceOptions,
   });
   const { isWild, host, port } = await seenAt(environment, service.address, mapping.advertise);

@@ -148,8 +148,9 @@ export async function register(setup: RegisterSetup, key: string, handle: string
   const tie = all.length > 1 ? setup.environment.random.bytes(8) : undefined;
   const elements: PoolElement[] = [];
   const places: Place[] = [];
+  const count = { sessions: 0 };
   try {
-    for (const [index, mapping] of all.entries()) places.push(await opened(placeOf(setup, key, options, mapping, onSession, () => elements[index]?.parameter), options));
+    for (const [index, mapping] of all.entries()) places.push(await opened(placeOf(setup, key, options, mapping, onSession, { element: () => elements[index]?.parameter, count }), options));
     const asap = await bounded(asapPlace(setup, all.flatMap((mapping) => ('listen' in mapping ? [mapping.listen] : []))[0]), { signal: options.signal });
     if (asap.isWild || places.some(({ isWild }) => isWild)) await setup.home.found(options, setup.timeout);
     const setups = places.map((place, index) => elementSetup({ setup, key, handle, options, place, identifier: identifiers[index] as number, asap, tie }));

@@ -26,7 +26,7 @@ import type { UserSession } from './session.js';
 export interface ServiceOptions extends CookieOptions {
   /** Gives the session's state between handlers: for unprompted messages, for a window half full, once a second, for a drain. Makes the service stateful. */
   readonly snapshot?: (session: ServiceSession) => Uint8Array | undefined;
-  /** Sessions at once; more are told to go elsewhere. Default no limit. */
+  /** Sessions of the element at once, by all of its mappings; more are told to go elsewhere. Default no limit. */
   readonly maxSessions?: number;
   /** Messages of one session handled at once; stateless services only. Default 1. */
   readonly concurrency?: number;
@@ -46,12 +46,17 @@ export interface ServiceSetup {
   readonly onSession: (session: ServiceSession) => void | PromiseLike<void>;
   /** The element as it is registered, for its business card (RFC 5352 §3.9). */
   readonly element: () => PoolElement | undefined;
+  /** Of all services of this element. */
+  readonly count?: SessionCount | undefined;
 }
 
 export interface DrainOptions extends EndOptions {
   /** Milliseconds that sessions have to move to other pool elements; the rest is closed, and goes on as after a failure. Default `drainTimeout`, 10 000. */
   readonly timeout?: Milliseconds;
 }
+
+/** Sessions of one element, whichever of its mappings they came by (X-3). */
+export interface SessionCount { sessions: number }
 
 /** What all services and sessions of a process share. */
 export interface SharedPlane {
@@ -73,6 +78,7 @@ export class Service implements DataLinkOwner {
   readonly signer: CookieSigner;
   readonly #plane: SharedPlane;
   readonly #setup: ServiceSetup;
+  readonly #count: SessionCount;
   readonly #epochs = new Epochs<ServiceInstance>();
   readonly #sessions = new Set<ServiceInstance>();
   readonly #links = new Set<DataLink>();
@@ -85,6 +91,7 @@ export class Service implements DataLinkOwner {
   constructor(plane: SharedPlane, setup: ServiceSetup) {
     this.#plane = plane;
     this.#setup = setup;
+    this.#count = setup.count ?? { sessions: 0 };
     const { concurrency = 1, outputCommit = true, maxSessions = Infinity, rendezvous = false, snapshot } = setup.options;
     this.options = { concurrency, outputCommit, maxSessions, rendezvous, ...(snapshot && { snapshot }) };
     const { environment, timers } = plane;
@@ -179,6 +186,7 @@ export class Service implements DataLinkOwner {
     const session = new ServiceInstance(this, link, frame, predecessor);
     this.#epochs.enter(id, session);
     this.#sessions.add(session);
+    this.#count.sessions++;
     link.sessions.set(frame.session, session);
     this.#begin(link);
     session.start();
@@ -205,7 +213,7 @@ export class Service implements DataLinkOwner {
 
   left(session: ServiceInstance): void {
     void session.half.settled().then(() => { this.#epochs.leave(epochKey(session.id, session.rendezvous), session); }); // its running handler is awaited by the next epoch (D-14)
-    this.#sessions.delete(session);
+    if (this.#sessions.delete(session)) this.#count.sessions--;
     if (this.#sessions.size === 0) this.#emptied?.();
   }
 
@@ -221,7 +229,7 @@ export class Service implements DataLinkOwner {
   #refusal(frame: Frame<'OPEN'>): [CloseCode, string] | undefined {
     if (frame.tail.length > 0 && !frame.tail.equals(this.#setup.handleBytes)) return ['NO_SUCH_POOL', `this pool element serves ${this.poolHandle}`];
     if (this.#isDraining) return ['GOING_AWAY', 'the pool element drains'];
-    if (this.#sessions.size >= this.options.maxSessions) return ['BUSY', `${this.options.maxSessions} sessions are here`];
+    if (this.#count.sessions >= this.options.maxSessions) return ['BUSY', `${this.options.maxSessions} sessions are here`];
     if (frame.rendezvous === true && !this.options.rendezvous) return ['NO_RENDEZVOUS', 'this pool element takes nobody\'s place'];
     if (frame.mode > 2) return ['PROTOCOL_ERROR', `delivery mode ${frame.mode} is unknown`];
     return undefined;

@@ -50,6 +50,8 @@ export class Window {
   #head = 0;
   #cursor = 0;
   #doneCursor = 0;
+  /** Behind the last that is DONE in this epoch. */
+  #handled = 0;
   #tail = 0;
   #bytes = 0;
   #nextId = 1;
@@ -105,7 +107,7 @@ export class Window {
   get transmittedId(): number { return (this.coveredId + this.#cursor - this.#head) >>> 0; }
 
   /** A new epoch: everything kept is to be transmitted again. */
-  rewind(): void { this.#cursor = this.#head; }
+  rewind(): void { this.#cursor = this.#handled = this.#head; }
 
   /** Marks `id`, or everything up to it, DONE; `each` is called for those that were not yet. */
   markDone(id: number, cumulative: boolean, each: (entry: Kept) => void): void {
@@ -118,6 +120,7 @@ export class Window {
       each(entry);
     }
     if (cumulative) this.#doneCursor = Math.max(this.#doneCursor, to + 1);
+    this.#handled = Math.max(this.#handled, to + 1);
   }
 
   /** Everything up to `id` is DONE, and nothing else is waited for: covered too. */
@@ -162,11 +165,13 @@ export class Window {
     return kept;
   }
 
-  /** The first message that was handed out and is not DONE: what its pool element was handling (D-17). */
+  /** The first message that was handed out and is not DONE here: what its pool element was handling (D-17). One that was DONE elsewhere is handled again, and may kill this time. */
   firstInHandling(): Kept | undefined {
     for (let i = this.#head; i < this.#tail; i++) {
       const entry = this.#ring[i & this.#mask]!;
-      if (!entry.done && !entry.covered) return entry.sent ? entry : undefined;
+      if (entry.covered) continue;
+      if (!entry.done) return entry.sent ? entry : undefined;
+      if (i >= this.#handled && i < this.#cursor) return entry;
     }
     return undefined;
   }
@@ -181,7 +186,7 @@ export class Window {
 
   #trim(): void {
     while (this.#head < this.#tail && this.#ring[this.#head & this.#mask]!.covered) this.#ring[this.#head++ & this.#mask] = undefined;
-    if (this.#head === this.#tail) this.#head = this.#cursor = this.#doneCursor = this.#tail = 0;
+    if (this.#head === this.#tail) this.#head = this.#cursor = this.#doneCursor = this.#handled = this.#tail = 0;
     else if (this.#cursor < this.#head) this.#cursor = this.#head;
   }
 

@@ -65,6 +65,24 @@ describe('the window (D-20)', () => {
     expect(window.firstInHandling()?.id).toBe(2);
   });
 
+  it('D-17: and what it was handling again, though it was DONE elsewhere', () => {
+    const window = new Window(limits);
+    for (const text of 'abc') add(window, text);
+    transmit(window);
+    window.markDone(2, true, () => undefined);
+    window.rewind();
+    expect(window.firstInHandling()?.id).toBe(3); // handed out elsewhere, and still open
+    window.peek();
+    window.advance();
+    expect(window.firstInHandling()?.id).toBe(1);
+    window.markDone(1, true, () => undefined);
+    expect(window.firstInHandling()?.id).toBe(3); // 2 has not been handed out here
+    transmit(window);
+    expect(window.firstInHandling()?.id).toBe(2);
+    window.coverTo(2, () => undefined);
+    expect(window.firstInHandling()?.id).toBe(3);
+  });
+
   it('D-16: knows the last id that it has transmitted in this epoch', () => {
     const window = new Window(limits);
     for (const text of 'abc') add(window, text);

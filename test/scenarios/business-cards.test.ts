@@ -126,6 +126,27 @@ describe('the card of a pool user that is a pool element too (RFC 5352 §3.9)', 
     expect(cards('pe').length).toBe(before);
   });
 
+  it('X-8: is taken back when the last pool is left: nobody is turned to then', async () => {
+    const { world, registrar, cards, element } = await setting();
+    const from: unknown[] = [];
+    await element('pe', 1, 'service', (session) => {
+      session.on('data', (_, info) => { from.push(info.from); });
+      session.on('rendezvous', () => { from.push('rendezvous'); });
+    });
+    await element('peer', 11, 'peers');
+    const both = await registrar.accessPoint('both');
+    const mine = await world.settled(both.register('peers', { identifier: 10 }, answers));
+    const session = await world.settled(both.connect('service'));
+    await world.settled(session.send('a', { deliver: 'at-least-once' }));
+    await world.settled(mine.deregister());
+    await world.advance(20);
+    expect(cards('pe').at(-1)).toMatch(/ASAP_BUSINESS_CARD peers/);
+    await world.settled(session.send('b', { deliver: 'at-least-once' }));
+    world.host('both').process.crash();
+    await world.advance(2_000);
+    expect(from).toEqual([{ handle: 'peers', identifier: 10 }, undefined]);
+  });
+
   // proves 5352-3.9-e
   it('BC1: a pool that a card names and nobody knows is resolved at once', async () => {
     const { world, asked, element } = await setting();

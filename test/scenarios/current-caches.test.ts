@@ -75,6 +75,7 @@ describe('caches that stay current (S and A bits, RFC 5352 §2.2.5, §2.2.6)', (
     expect(await known()).toEqual([2]);
   });
 
+  // proves 5352-2.2.5-a
   it('asks again at a new registrar: killed', async () => {
     const { scope, world, user, known, connect } = await setting(2);
     await scope.elements('pe1', [1]);
@@ -123,6 +124,7 @@ describe('caches that stay current (S and A bits, RFC 5352 §2.2.5, §2.2.6)', (
     expect([await known(), session.peIdentifier, session.epoch]).toEqual([[2], 1, 1]);
   });
 
+  // proves 5352-2.2.5-a
   it('the first question has the S bit; when the sessions are over nobody asks any more', async () => {
     const world = new World();
     const registrar = await ScriptedRegistrar.start(world, 'r1', 1);

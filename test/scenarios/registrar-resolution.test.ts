@@ -215,6 +215,7 @@ describe('subscriptions (S bit, RFC 5352 §2.2.5, §2.2.6, X-33)', () => {
     expect(Math.min(a, b)).toBeGreaterThanOrEqual(40_000);
   });
 
+  // proves 5352-2.2.5-b
   it('when the pool vanishes it ends them, by a negative answer; a pool that comes anew has no subscribers', async () => {
     const { setting, peer } = await start(1);
     const user = await setting.peer('user');
@@ -237,6 +238,7 @@ describe('subscriptions (S bit, RFC 5352 §2.2.5, §2.2.6, X-33)', () => {
     expect(user.received.slice(1)).toEqual([expect.objectContaining({ flags: { acceptUpdates: true }, poolElements: [expect.objectContaining({ identifier: 2 })] })]);
   });
 
+  // proves 5352-2.2.5-b
   it('a pool that is not there cannot be subscribed to', async () => {
     const { setting, peer } = await start();
     const user = await setting.peer('user');

@@ -241,6 +241,35 @@ describe('handlers', () => {
     expect(seen.undelivered).toEqual(['poison']);
   });
 
+  it('D-17: also one that was DONE at first, and kills whoever handles it again', async () => {
+    const world = new SessionWorld();
+    const alive: string[] = [];
+    let replays = 0;
+    for (const name of ['pe1', 'pe2', 'pe3', 'pe4', 'pe5', 'pe6']) {
+      alive.push(name);
+      const element = await world.element(name, { onSession: (session) => {
+        session.on('cookie', () => undefined); // stateful: without a cookie nothing is covered
+        session.on('data', (data) => {
+          if (data.toString() !== 'again' || replays++ === 0) return undefined;
+          alive.splice(alive.indexOf(name), 1);
+          element.host.process.crash();
+          return new Promise<void>(() => undefined);
+        });
+      } });
+    }
+    const session = await world.user().connect();
+    const seen = new Seen(session);
+    for (const data of ['a', 'again', 'b']) await world.settled(session.send(data, { deliver: 'at-least-once' }));
+    for (const data of ['a', 'again', 'b']) void session.send(data);
+    await world.advance(50);
+    const [first] = alive;
+    world.host(first!).process.crash();
+    await world.advance(20_000);
+    expect(seen.events.at(-1)).toBe('closed');
+    expect(alive.length).toBe(3); // the one killed by us counts among them
+    expect(seen.events).toContain('error POISONED_MESSAGE');
+  });
+
   it('a snapshot that throws ends the instance, once, and nothing else', async () => {
     const { world, user } = await poolOf([echo, echo]);
     const bad = await world.element('bad', { handle: 'bad', snapshot: () => { throw new Error('no'); }, onSession: (session) => { session.on('data', () => { void session.send('x'); queueMicrotask(() => { void session.send('unprompted'); }); }); session.on('error', () => undefined); } });

@@ -50,6 +50,17 @@ describe('several mappings of one element (X-3, draft §5.1)', () => {
     expect((await resolve()).map(({ port, mapping }) => [port, mapping]).sort()).toEqual([[5001, 'tcp'], [5002, 'tcp']]);
   });
 
+  it('maxSessions is the element\'s, by whichever registration its sessions came', async () => {
+    const { world, user, register } = await setting();
+    await register('pe', { listen: ['tcp://0.0.0.0:5001', 'tcp://0.0.0.0:5002'], maxSessions: 3 });
+    const sessions: Session[] = [];
+    for (let time = 0; time < 3; time += 1) sessions.push(await world.settled(user.connect('echo')));
+    expect(new Set(sessions.map(({ peIdentifier }) => peIdentifier)).size).toBe(2);
+    await expect(world.settled(user.connect('echo', { openTimeout: 300 }))).rejects.toMatchObject({ code: 'SESSION_FAILED' });
+    await world.settled(sessions[0]!.close());
+    await world.settled(user.connect('echo'));
+  });
+
   it('update, deregister and what is told are for all of them', async () => {
     const { world, register, resolve } = await setting();
     const element = await register('pe', { ...BOTH, policy: leastUsed({ load: 0.5 }) });
