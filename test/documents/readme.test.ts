@@ -6,7 +6,7 @@ import { freePort, killAll, program, rserpool } from '../support/processes.js';
 const root = new URL('../../', import.meta.url);
 const readme = readFileSync(new URL('README.md', root), 'utf8');
 const blocks = [...readme.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code = '']) => code);
-const folder = 'dist/readme'; // inside of the package, so that it can import itself by its name
+const folder = 'dist/test/readme'; // inside of the package, so that it can import itself by its name, and not packed
 
 afterEach(() => {
   killAll();

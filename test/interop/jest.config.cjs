@@ -1,6 +1,9 @@
 // Runs inside the lab's namespaces: `npm run test:interop`.
+const { projects: [here] } = require('../../jest.config.cjs');
+
 module.exports = {
-  ...require('../../jest.config.cjs'),
+  ...here,
+  displayName: 'interop',
   rootDir: '../..',
   roots: ['<rootDir>/test/interop/live'],
   testPathIgnorePatterns: ['/node_modules/'],
