@@ -89,4 +89,8 @@ export class EnrpInquiry implements AssociationOwner<EnrpMessage> {
 /** Times the time-out of one answer. */
 const WHOLE = 12;
 
-const causeText = (cause: Cause): string => (cause.cause === 'unknown' ? `cause 0x${causeCode(cause).toString(16)}` : cause.cause.replaceAll('-', ' '));
+function causeText(cause: Cause): string {
+  if (cause.cause === 'unknown') return `cause 0x${causeCode(cause).toString(16)}`;
+  if (cause.cause === 'unknown-pool-handle') return 'unknown pool handle, or no such element in that pool'; // RFC 5354 has one cause for both
+  return cause.cause.replaceAll('-', ' ');
+}

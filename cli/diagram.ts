@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { StateMachine, type AnyStateMachine } from 'xstate';
 import * as machines from '../machines/index.js';
-import { fail } from './fail.js';
+import { fail, oneLine } from './fail.js';
 import { mermaidOf, nameOf } from './mermaid.js';
 
 /** Every chart, by its name. */
@@ -34,14 +34,26 @@ function choose(name: string | undefined): readonly AnyStateMachine[] {
 }
 
 function writeAll(chosen: readonly AnyStateMachine[], directory: string): void {
-  mkdirSync(directory, { recursive: true });
-  for (const machine of chosen) writeFileSync(join(directory, `${nameOf(machine)}.mmd`), mermaidOf(machine));
+  try {
+    mkdirSync(directory, { recursive: true });
+    for (const machine of chosen) writeFileSync(join(directory, `${nameOf(machine)}.mmd`), mermaidOf(machine));
+  } catch (error) {
+    fail(`cannot write to ${directory}: ${oneLine(error)}`, 2);
+  }
 }
 
 function checkAll(chosen: readonly AnyStateMachine[], directory: string): void {
   const stale = chosen.filter((machine) => contentOf(join(directory, `${nameOf(machine)}.mmd`)) !== mermaidOf(machine)).map(nameOf);
-  const left = readdirSync(directory).filter((file) => file.endsWith('.mmd') && !charts.has(file.slice(0, -4)));
+  const left = filesOf(directory).filter((file) => file.endsWith('.mmd') && !charts.has(file.slice(0, -4)));
   if (stale.length + left.length > 0) fail(`stale in ${directory}: ${[...stale, ...left].join(', ')}; run npm run diagrams`, 1);
+}
+
+function filesOf(directory: string): readonly string[] {
+  try {
+    return readdirSync(directory);
+  } catch (error) {
+    return fail(`cannot read ${directory}: ${oneLine(error)}`, 2);
+  }
 }
 
 const contentOf = (path: string): string | undefined => {

@@ -104,6 +104,8 @@ describe('what goes wrong is one line on standard error and an exit code', () =>
     ['a weight that is none', ['serve', 'echo', '--pool', 'p', ...somewhere, '--policy', 'weighted-random:auto'], /weighted-random takes :WEIGHT/],
     ['an empty pool handle', ['terminal', '', ...somewhere], /pool handle is not empty/],
     ['rounds that are no number', ['demo', '--rounds', 'many'], /whole number/],
+    ['a folder that does not exist', ['diagram', '--check', 'nowhere'], /cannot read nowhere: ENOENT/],
+    ['a folder that is a file', ['diagram', '--write', 'package.json'], /cannot write to package\.json: EEXIST/],
     ['a machine that does not exist', ['diagram', 'perpetuum'], /there is no machine "perpetuum"; there are .*session/],
   ] as const)('2: %s', async (_, args, message) => {
     const wrong = rserpool(...args);
@@ -113,10 +115,10 @@ describe('what goes wrong is one line on standard error and an exit code', () =>
   }, PATIENCE);
 
   it('0: help, for the whole and for each command', async () => {
-    for (const command of [[], ['registrar'], ['serve'], ['terminal'], ['dump'], ['remove'], ['demo'], ['diagram'], ['decode']]) {
+    await Promise.all([[], ['registrar'], ['serve'], ['terminal'], ['dump'], ['remove'], ['demo'], ['diagram'], ['decode']].map(async (command) => {
       const helped = rserpool(...command, '--help');
       expect(await helped.ended).toEqual(DONE);
       expect(helped.said[0]).toMatch(/^Usage: rserpool/);
-    }
+    }));
   }, PATIENCE);
 });
