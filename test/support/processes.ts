@@ -142,7 +142,7 @@ export async function listenIn(registrar: string): Promise<{ readonly address: s
     client.once('close', () => { behind.destroy(); });
     behind.once('close', () => { client.destroy(); });
   });
-  server.listen(0, '127.0.0.1');
+  server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 }); // as ours: a crowd is not to wait for the kernel's next SYN
   await once(server, 'listening');
   return {
     address: `tcp://127.0.0.1:${(server.address() as AddressInfo).port}`,
