@@ -40,16 +40,27 @@ const handling = new AsyncLocalStorage<Incoming>();
 
 /** A session at its pool element, in one epoch: what `onSession` is given. */
 export class ServiceInstance implements LinkSession, Port, ServiceHalfOwner {
+  // In this order: first what each message needs, so that it lies together.
+  readonly half: ServiceHalf;
+  readonly #link: DataLink;
+  readonly #service: Service;
+  /** OPEN announced a cookie echo, which is the next frame (D-13). */
+  #awaitsEcho: boolean;
+  /** A listener has returned a promise (or is declared async): handlers run in their own asynchronous context. */
+  #isAsync = false;
+  /** The handler that turned out to be asynchronous only when it returned: sends while it runs are its own. */
+  #surprise: Incoming | undefined;
+  /** The `data` listeners, and the only one where there is one. */
+  #listeners: readonly ServiceSessionEvents['data'][] = [];
+  #listener: ServiceSessionEvents['data'] | undefined;
+  #commitDue = false;
+  touched?: boolean = false;
   /** Of the session, hexadecimal; the same at every pool element. */
   readonly id: string;
   readonly epoch: number;
   readonly deliveryMode: DeliveryMode;
   /** A service that has lost another element of this pool as its client sends here what was for that one; `from` is the service. */
   readonly rendezvous: boolean;
-  readonly half: ServiceHalf;
-  touched?: boolean;
-  readonly #service: Service;
-  readonly #link: DataLink;
   readonly #number: number;
   readonly #events: Emitter<ServiceSessionEvents>;
   readonly #predecessor: ServiceInstance | undefined;
@@ -57,18 +68,11 @@ export class ServiceInstance implements LinkSession, Port, ServiceHalfOwner {
   #meeting: Rendezvous | undefined;
   #isOver = false;
   #abort: AbortController | undefined;
-  /** A listener has returned a promise (or is declared async): handlers run in their own asynchronous context. */
-  #isAsync = false;
-  /** The handler that turned out to be asynchronous only when it returned: sends while it runs are its own. */
-  #surprise: Incoming | undefined;
-  #commitDue = false;
   readonly #sessionId: Buffer;
   /** When the cookie that the pool user has was made, milliseconds since 1970. */
   #cookieIssued: Milliseconds | undefined;
   /** Why the cookie was not restored. */
   #refusal: unknown;
-  /** OPEN announced a cookie echo, which is the next frame (D-13). */
-  #awaitsEcho: boolean;
   #actor: Actor<typeof serviceMachine> | undefined;
   /** What the chart has been spared so far; replayed when there is one. */
   #past: ServiceEvent[] = [];
@@ -117,8 +121,16 @@ export class ServiceInstance implements LinkSession, Port, ServiceHalfOwner {
   }
 
   on<E extends keyof ServiceSessionEvents>(event: E, listener: ServiceSessionEvents[E]): Unsubscribe {
-    if (event === 'data' && listener.constructor.name === 'AsyncFunction') this.#isAsync = true;
-    return this.#events.on(event, listener);
+    const unsubscribe = this.#events.on(event, listener);
+    if (event !== 'data') return unsubscribe;
+    if (listener.constructor.name === 'AsyncFunction') this.#isAsync = true;
+    this.#listenersChanged();
+    return () => { unsubscribe(); this.#listenersChanged(); };
+  }
+
+  #listenersChanged(): void {
+    this.#listeners = this.#events.listeners('data');
+    this.#listener = this.#listeners.length === 1 ? this.#listeners[0] : undefined;
   }
 
   /** In a handler: a reply to its message (D-9). Elsewhere: an unprompted message, which waits for the next cookie; at-most-once where the
@@ -230,9 +242,8 @@ export class ServiceInstance implements LinkSession, Port, ServiceHalfOwner {
   mayRun(): boolean { return this.#service.pacer.mayRun(this); }
 
   handle(incoming: Incoming): void | PromiseLike<void> {
-    const listeners = this.#events.listeners('data');
-    if (this.#isAsync) return handling.run(incoming, callAll, listeners, incoming.payload, incoming);
-    const result = callAll(listeners, incoming.payload, incoming);
+    if (this.#isAsync) return handling.run(incoming, callAll, this.#listeners, incoming.payload, incoming);
+    const result = this.#listener === undefined ? callAll(this.#listeners, incoming.payload, incoming) : this.#listener(incoming.payload, incoming);
     if (!isThenable(result)) return undefined;
     this.#isAsync = true;
     this.#surprise = incoming;

@@ -1,6 +1,6 @@
 import { createActor, type Actor } from 'xstate';
 import { PoisonWatch } from '../delivery/poison.js';
-import { writeData, type Port } from '../delivery/port.js';
+import { writeData } from '../delivery/port.js';
 import type { UserHalf } from '../delivery/user-half.js';
 import type { Milliseconds } from '../environment.js';
 import { SessionError, type TransportError } from '../errors.js';
@@ -43,12 +43,14 @@ export interface Meeting {
   readonly preferred: readonly number[];
 }
 
-export interface MoverOwner extends LinkSession, Port {
+export interface MoverOwner extends LinkSession {
   readonly half: UserHalf;
   readonly hasCallback: boolean;
   runCallback(from: number, to: number): Promise<void>;
   /** It has not settled in time. */
   callbackOverdue(): void;
+  /** The next pool element to be tried. */
+  selected(element: PoolElement): void;
   /** A pool element has accepted: the first one, or the next. */
   moved(info: FailoverInfo | undefined): void;
   /** The chart has failed. */
@@ -301,6 +303,7 @@ export class SessionMover {
 
   #take(element: PoolElement): true {
     this.element = element;
+    this.#owner.selected(element);
     this.#pools.place(this.#key, element.identifier);
     return true;
   }
@@ -346,7 +349,7 @@ export class SessionMover {
   #open(): void {
     if (!this.link) return;
     const { half } = this.#owner;
-    half.open(this.#owner, this.#number, poolHandleFromKey(this.#key));
+    half.open(this.link, this.#number, poolHandleFromKey(this.#key));
     const { cookie } = half;
     if (cookie) writeData(this.link, this.#number, 0, ASAP_PPID, 0, encodeAsap({ type: 'ASAP_COOKIE_ECHO', cookie: cookie.cookie, ...(cookie.snapshot && { snapshot: cookie.snapshot }) }));
   }

@@ -28,6 +28,8 @@ export class SessionSender {
   #acks: Map<number, { readonly resolve: () => void; readonly reject: (error: Error) => void }> | undefined;
   #overdue: unknown;
   #isStuck = false;
+  /** Nothing waits for the window to move. */
+  #isIdle = true;
 
   constructor(readonly half: UserHalf, readonly clock: Clock, readonly owner: SenderOwner) {}
 
@@ -36,25 +38,29 @@ export class SessionSender {
   send(payload: Uint8Array, options: RequestOptions | undefined, requests: SessionRequests): Promise<Reply>;
   send(payload: Uint8Array, options: Options | undefined, requests?: SessionRequests): Promise<Reply | void> {
     if (options?.signal?.aborted === true) throw limitError('signal', options, requests, 'not-taken');
-    if (this.#blocked.length > 0 || !this.half.window.hasRoom(payload.length)) return this.#sendLater(copyOf(payload), options, requests);
+    if ((!this.#isIdle && this.#blocked.length > 0) || !this.half.window.hasRoom(payload.length)) return this.#sendLater(copyOf(payload), options, requests);
     return this.#take(payload, options, requests);
   }
 
   /** Resolves when everything is handled and replied to and, with `needsCover`, covered. */
   settled(needsCover: boolean): Promise<void> {
     return quiet(new Promise<void>((done, fail) => {
+      this.#isIdle = false;
       this.#flushes.push({ needsCover, done, fail });
       this.#checkFlushes();
     }));
   }
 
   /** The window has moved. */
-  moved(): void {
+  moved(): void { if (!this.#isIdle) this.#moved(); }
+
+  #moved(): void {
     const { window } = this.half;
     while (this.#blocked.length > 0 && window.hasRoom(this.#blocked[0]!.length)) this.#blocked.shift()!.go();
     const isStuck = this.#blocked.length > 0 && this.half.isStateful && window.allDone;
     if (isStuck !== this.#isStuck) { this.#isStuck = isStuck; this.owner.stuck(isStuck); }
     if (this.#flushes.length > 0) this.#checkFlushes();
+    this.#isIdle = this.#blocked.length === 0 && this.#flushes.length === 0 && !this.#isStuck;
   }
 
   /** The session is served by another pool element: it will not be asked to handle, so to acknowledge, what is covered. */
@@ -116,6 +122,7 @@ export class SessionSender {
         go: (): void => { limits.end(); this.#take(payload, this.#left(options, since), requests).then(resolve, reject); },
         fail: (error: RserpoolError): void => { limits.end(); this.owner.complain(error, { undelivered: payload }); reject(error); },
       };
+      this.#isIdle = false;
       this.#blocked.push(waiting);
     });
     this.moved();

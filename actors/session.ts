@@ -1,12 +1,11 @@
 import type { Output } from '../delivery/held.js';
 import type { DeliveryMode } from '../delivery/modes.js';
 import { copyOf, pieceOf } from '../delivery/buffers.js';
-import type { Port } from '../delivery/port.js';
 import { UserHalf, type UserHalfOwner } from '../delivery/user-half.js';
 import type { Kept } from '../delivery/window.js';
 import type { Milliseconds } from '../environment.js';
 import { AbortError, SessionError, UsageError, type RserpoolError, type TransportError } from '../errors.js';
-import { decodeAsap, poolHandleOf, poolHandleText } from '../wire/index.js';
+import { decodeAsap, poolHandleOf, poolHandleText, type PoolElement } from '../wire/index.js';
 import { ASAP_PPID, mapping, offsets, readU32 } from '../wire/mapping.js';
 import { decodeCoverage } from '../wire/snapshot.js';
 import { ppidOf, type DataLink } from './data-link.js';
@@ -31,30 +30,35 @@ export type Session = Pick<UserSession,
 
 /** A session with a pool: moves by itself when its pool element dies (docs/delivery.md). Here its halves meet: what is kept and given out
  *  (delivery/user-half.ts), the promises (session-sender.ts), the chart that moves it (session-mover.ts), the frames of its link. */
-export class UserSession implements MoverOwner, SenderOwner, Port, UserHalfOwner {
+export class UserSession implements MoverOwner, SenderOwner, UserHalfOwner {
+  // In this order: first what each message needs, so that it lies together.
+  readonly half: UserHalf;
+  readonly #sender: SessionSender;
+  #isOver = false;
+  #isOpen = false;
+  touched?: boolean = false;
+  #closing: Promise<void> | undefined;
+  #requests: SessionRequests | undefined;
+  /** Outputs that came before the first `data` listener. */
+  #unheard: Output[] | undefined = [];
+  /** The only `data` listener; undefined where there are none or several. */
+  #listener: SessionEvents['data'] | undefined;
+  /** PE handle of the one that serves it, or did last. */
+  #servedBy: PoolElementHandle | undefined;
   /** Hexadecimal, 128 bits. */
   readonly id: string;
-  readonly half: UserHalf;
-  touched?: boolean;
   readonly #plane: DataPlane;
   readonly #key: string;
   /** It has one pool element, and no other. */
   readonly #stays: boolean;
   readonly #options: SessionOptions;
   readonly #events: Emitter<SessionEvents>;
-  readonly #sender: SessionSender;
   readonly #mover: SessionMover;
   readonly #opened = deferred<void>();
-  /** Outputs that came before the first `data` listener. */
-  #unheard: Output[] | undefined = [];
-  #isOver = false;
   /** The last refusal of the state cookie in this failover, and who has refused it (PE identifiers). */
   #cookieRefusal: SessionError | undefined;
   readonly #refusedBy = new Set<number>();
-  #closing: Promise<void> | undefined;
-  #requests: SessionRequests | undefined;
   #failure: RserpoolError | undefined;
-  #lastFrom: PoolElementHandle | undefined;
 
   constructor(plane: DataPlane, key: string, options: SessionOptions, { meeting, pools = plane.pools }: { readonly meeting?: Meeting | undefined; readonly pools?: PoolView } = {}) {
     const { environment, timers } = plane;
@@ -100,12 +104,17 @@ export class UserSession implements MoverOwner, SenderOwner, Port, UserHalfOwner
 
   on<E extends keyof SessionEvents>(event: E, listener: SessionEvents[E]): Unsubscribe {
     const unsubscribe = this.#events.on(event, listener);
-    if (event === 'data' && this.#unheard) {
-      const unheard = this.#unheard;
-      this.#unheard = undefined;
-      for (const output of unheard) this.#deliver(output);
-    }
-    return unsubscribe;
+    if (event !== 'data') return unsubscribe;
+    this.#listenersChanged();
+    const unheard = this.#unheard;
+    this.#unheard = undefined;
+    for (const output of unheard ?? []) this.#deliver(output);
+    return () => { unsubscribe(); this.#listenersChanged(); };
+  }
+
+  #listenersChanged(): void {
+    const listeners = this.#events.listeners('data');
+    this.#listener = listeners.length === 1 ? listeners[0] : undefined;
   }
 
   /** Sends a message. Resolves, by delivery mode: effectively-once when it is kept (there is room in the window), at-least-once when the
@@ -199,12 +208,6 @@ export class UserSession implements MoverOwner, SenderOwner, Port, UserHalfOwner
   linkLost(reason: TransportError): void { this.#mover.linkLost(reason); }
   linkDown(reason: TransportError): void { if (!this.#mover.linkDown(reason)) this.#poisoned(reason); }
 
-  // ---- Port
-
-  reserve(length: number): { readonly bytes: Buffer; readonly offset: number } { return this.#mover.link!.reserve(length); }
-  get congested(): boolean { return this.#mover.link?.congested ?? true; }
-  flushSoon(): void { /* what is reserved is written */ }
-
   // ---- UserHalfOwner
 
   give(output: Output): void {
@@ -243,7 +246,11 @@ export class UserSession implements MoverOwner, SenderOwner, Port, UserHalfOwner
 
   /** To the `error` listeners; without one, to the logger (D-4). */
   complain(error: RserpoolError, details: ErrorReport): void {
-    if (!this.#events.emit('error', error, { destination: this.#from(), ...details })) this.#plane.environment.logger.warn({ err: error, session: this.id }, error.message);
+    if (!this.#events.emit('error', error, { destination: this.#servedBy, ...details })) this.#plane.environment.logger.warn({ err: error, session: this.id }, error.message);
+  }
+
+  selected({ identifier }: PoolElement): void {
+    if (identifier !== this.#servedBy?.identifier) this.#servedBy = { handle: poolHandleOf(this.#key), identifier };
   }
 
   get hasCallback(): boolean { return this.#options.onFailover !== undefined; }
@@ -267,15 +274,9 @@ export class UserSession implements MoverOwner, SenderOwner, Port, UserHalfOwner
 
   // ---- receiving
 
-  /** PE handle of the one that serves it. */
-  #from(): PoolElementHandle | undefined {
-    const identifier = this.peIdentifier;
-    if (identifier !== this.#lastFrom?.identifier) this.#lastFrom = identifier === undefined ? undefined : { handle: poolHandleOf(this.#key), identifier };
-    return this.#lastFrom;
-  }
 
   #answers(requests: SessionRequests, output: Output): boolean {
-    output.from = this.#from();
+    output.from = this.#servedBy;
     if (!requests.takes(output)) return false;
     this.half.consumed(output.payload.length);
     return true;
@@ -283,25 +284,30 @@ export class UserSession implements MoverOwner, SenderOwner, Port, UserHalfOwner
 
   #deliver(output: Output): void {
     if (this.#isOver) return;
-    output.from = this.#from();
-    let pending: PromiseLike<unknown>[] | undefined;
-    for (const listener of this.#events.listeners('data')) {
-      try {
-        const result: unknown = listener(output.payload, output);
-        if (result !== undefined && result instanceof Promise) (pending ??= []).push(result);
-      } catch (error) {
-        this.#plane.environment.logger.error({ err: error, session: this.id }, 'a data listener threw');
-      }
-    }
-    if (pending) void this.#consumedLater(pending, output.payload.length); else this.half.consumed(output.payload.length);
+    output.from = this.#servedBy;
+    const bytes = output.payload.length;
+    const pending = this.#listener === undefined ? this.#tellAll(output) : this.#tell(this.#listener, output);
+    if (pending === undefined) this.half.consumed(bytes); else void pending.then(() => { this.half.consumed(bytes); }); // asynchronous listeners hold the credit of what they work on (D-21)
   }
 
-  /** Asynchronous listeners hold the credit of what they work on (D-21). */
-  async #consumedLater(pending: readonly PromiseLike<unknown>[], bytes: number): Promise<void> {
-    for (const result of await Promise.allSettled(pending)) {
-      if (result.status === 'rejected') this.#plane.environment.logger.error({ err: result.reason as unknown, session: this.id }, 'a data listener rejected');
+  #tellAll(output: Output): Promise<unknown> | undefined {
+    const pending = this.#events.listeners('data').flatMap((listener) => this.#tell(listener, output) ?? []);
+    return pending.length === 0 ? undefined : Promise.all(pending);
+  }
+
+  /** @returns a promise where the listener gave one; it never rejects. */
+  #tell(listener: SessionEvents['data'], output: Output): Promise<unknown> | undefined {
+    try {
+      const result: unknown = listener(output.payload, output);
+      return result !== undefined && result instanceof Promise ? result.catch((error: unknown) => { this.#listenerFailed('rejected', error); }) : undefined;
+    } catch (error) {
+      this.#listenerFailed('threw', error);
+      return undefined;
     }
-    this.half.consumed(bytes);
+  }
+
+  #listenerFailed(how: string, error: unknown): void {
+    this.#plane.environment.logger.error({ err: error, session: this.id }, `a data listener ${how}`);
   }
 
   #control(bytes: Buffer, start: number, end: number): void {
@@ -320,7 +326,6 @@ export class UserSession implements MoverOwner, SenderOwner, Port, UserHalfOwner
 
   // ---- leaving a pool element, and the end
 
-  #isOpen = false;
   #open(): void {
     this.#isOpen = true;
     this.#opened.resolve();

@@ -2,34 +2,42 @@
  *  that a message of up to half the credit can always be sent in the end. */
 export const DEFAULT_CREDIT = 2 * 1024 * 1024;
 
-/** The sender's side. */
-export class SendCredit {
+/** Both directions of one end. The halves of a session extend it: as a part of its own it would be one more object that each message has to
+ *  fetch into the processor's cache, where many sessions take turns (docs/performance.md). */
+export class Credit {
   #left = 0;
-  get left(): number { return this.#left; }
-  reset(credit: number): void { this.#left = credit; }
-  grant(bytes: number): void { this.#left += bytes; }
-  take(bytes: number): void { this.#left -= bytes; }
-  covers(bytes: number): boolean { return this.#left >= bytes; }
-}
-
-/** The receiver's side: checks the peer and says when to grant. */
-export class ReceiveCredit {
   #outstanding = 0;
   #consumed = 0;
-  constructor(readonly total = DEFAULT_CREDIT) {}
+  readonly #total: number;
 
-  reset(): void { this.#outstanding = 0; this.#consumed = 0; }
+  /** @param total what the peer may send before any is consumed. */
+  constructor(total = DEFAULT_CREDIT) { this.#total = total; }
+
+  // ---- to send
+
+  /** Bytes the peer still takes. */
+  get credit(): number { return this.#left; }
+  /** What the peer gives at the beginning. */
+  resetCredit(bytes: number): void { this.#left = bytes; }
+  grantCredit(bytes: number): void { this.#left += bytes; }
+  takeCredit(bytes: number): void { this.#left -= bytes; }
+
+  // ---- to receive: checks the peer and says when to grant
+
+  get totalCredit(): number { return this.#total; }
+  /** A new peer, which owes nothing. */
+  forgetReceived(): void { this.#outstanding = this.#consumed = 0; }
 
   /** @returns false when the peer sent more than it may. */
   receive(bytes: number): boolean {
     this.#outstanding += bytes;
-    return this.#outstanding <= this.total;
+    return this.#outstanding <= this.#total;
   }
 
   /** @returns the bytes to grant now, or 0. */
   consume(bytes: number): number {
     this.#consumed += bytes;
-    if (this.#consumed * 2 < this.total) return 0;
+    if (this.#consumed * 2 < this.#total) return 0;
     const granted = this.#consumed;
     this.#outstanding -= granted;
     this.#consumed = 0;

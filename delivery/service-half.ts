@@ -1,7 +1,7 @@
 import { SessionError, UsageError } from '../errors.js';
 import { ASAP_PPID, closeCodes, encodeFrame, mapping, offsets, readU32, type CloseCode } from '../wire/mapping.js';
 import { copyOf, pieceOf } from './buffers.js';
-import { DEFAULT_CREDIT, ReceiveCredit } from './credit.js';
+import { Credit, DEFAULT_CREDIT } from './credit.js';
 import { Incoming } from './incoming.js';
 import type { DeliveryMode } from './modes.js';
 import { OutputQueue } from './output-queue.js';
@@ -57,48 +57,62 @@ const REPLY = mapping.REPLY.flags;
 const resolved = Promise.resolve();
 
 /** The pool element's half of a session in one epoch: mailbox (D-5), cookies (D-7), output commit (D-10 to D-12). */
-export class ServiceHalf {
-  readonly epoch: number;
-  readonly sessionId: string;
-  readonly output: OutputQueue;
-  stateful = false;
-  /** The message whose handler runs right now, on the stack. */
-  current: Incoming | undefined;
-  /** Messages whose handlers have returned a promise that has not settled. */
-  readonly running = new Set<Incoming>();
-  #mailbox: Incoming[] = [];
-  #mailboxHead = 0;
-  #echo: Echo | undefined;
+export class ServiceHalf extends Credit {
+  // In this order: first what each message needs, so that it lies together.
   #state: 'accepting' | 'restoring' | 'serving' | 'draining' | 'ended' = 'accepting';
   #isHeld = false;
+  /** Of `running`. */
+  #runningCount = 0;
+  readonly #concurrency: number;
+  /** Messages in the mailbox. */
+  #waiting = 0;
   #received = 0;
   #settled = 0;
   #outputs = 0;
-  #sinceCookie = 0;
-  #bytesSinceCookie = 0;
-  #unpromptedSinceCookie = false;
-  #unpromptedBytes = 0;
-  #cookie: PendingCookie | undefined;
-  /** The last one, sent or restored: what is repeated (X-5). */
-  #latest: PendingCookie | undefined;
-  #done: number | undefined;
-  #idle: (() => void)[] = [];
-  readonly #partial = new Reassembly();
-  readonly #receiveCredit = new ReceiveCredit();
   readonly #session: number;
+  /** The message whose handler runs right now, on the stack. */
+  current: Incoming | undefined;
+  readonly output: OutputQueue;
+  readonly port: Port;
+  readonly owner: ServiceHalfOwner;
   /** The pool user holds a handler's replies until it has settled. */
   readonly #isHolding: boolean;
   /** The last reply of a handler may say that it has settled. */
   #saysDone = false;
   #lastReply: Room | undefined;
+  #done: number | undefined;
+  #idle: (() => void)[] | undefined;
+  /** Once a message has come in fragments. */
+  #partial: Reassembly | undefined;
+  stateful = false;
+  #cookie: PendingCookie | undefined;
+  #sinceCookie = 0;
+  #bytesSinceCookie = 0;
+  #unpromptedSinceCookie = false;
+  #unpromptedBytes = 0;
+  /** The last one, sent or restored: what is repeated (X-5). */
+  #latest: PendingCookie | undefined;
+  readonly epoch: number;
+  readonly sessionId: string;
+  readonly options: ServiceHalfOptions;
+  /** Messages whose handlers have returned a promise that has not settled. */
+  readonly running = new Set<Incoming>();
+  #mailbox: Incoming[] = [];
+  #mailboxHead = 0;
+  #echo: Echo | undefined;
 
-  constructor(readonly port: Port, readonly options: ServiceHalfOptions, readonly owner: ServiceHalfOwner) {
+  constructor(port: Port, options: ServiceHalfOptions, owner: ServiceHalfOwner) {
+    super();
+    this.port = port;
+    this.owner = owner;
+    this.options = options;
     this.epoch = options.epoch;
     this.sessionId = options.sessionId;
     this.#session = options.session;
+    this.#concurrency = options.concurrency;
     this.#isHolding = options.outputCommit && options.mode === 'effectively-once';
-    this.output = new OutputQueue(port);
-    this.output.credit.reset(options.credit);
+    this.resetCredit(options.credit);
+    this.output = new OutputQueue(port, this);
   }
 
   get from(): Incoming['from'] { return this.owner.from; }
@@ -137,7 +151,7 @@ export class ServiceHalf {
   serve(): void {
     if (this.#state !== 'restoring') return;
     const { session, outputCommit } = this.options;
-    writeFrame(this.port, encodeFrame({ type: 'ACCEPT', session, stateful: this.stateful, streaming: !outputCommit, credit: this.#receiveCredit.total }));
+    writeFrame(this.port, encodeFrame({ type: 'ACCEPT', session, stateful: this.stateful, streaming: !outputCommit, credit: this.totalCredit }));
     this.port.flushSoon();
     this.#state = 'serving';
     this.pump();
@@ -153,28 +167,29 @@ export class ServiceHalf {
     const id = readU32(bytes, start + offsets.DATA.id);
     const recovery = (flags & DATA.recovery) !== 0;
     if (!recovery && !this.#inOrder(id)) return;
-    const mayRunNow = this.#mailboxHead === this.#mailbox.length && this.#mayRun();
+    const mayRunNow = this.#waiting === 0 && this.#mayRun();
     const incoming = new Incoming(id, readU32(bytes, start + offsets.DATA.ppid), recovery, (flags & DATA.ackWanted) !== 0, mayRunNow ? payload : copyOf(payload), this);
-    if (mayRunNow) this.#run(incoming); else this.#mailbox.push(incoming);
+    if (mayRunNow) this.#run(incoming); else this.#waiting = this.#mailbox.push(incoming) - this.#mailboxHead;
   }
 
   onWindow(bytes: Buffer, start: number): void {
-    this.output.credit.grant(readU32(bytes, start + offsets.WINDOW.bytes));
+    this.grantCredit(readU32(bytes, start + offsets.WINDOW.bytes));
     this.output.pump();
     this.pump();
   }
 
   /** The chunk's turn ends (D-22). */
-  own(): void { this.#partial.own(); }
+  own(): void { this.#partial?.own(); }
   /** Something of the chunk at hand is kept. */
-  get keepsPieces(): boolean { return !this.#partial.isEmpty; }
+  get keepsPieces(): boolean { return this.#partial !== undefined && !this.#partial.isEmpty; }
 
   // ---- handling, one at a time and in order (D-5)
 
   pump(): void {
-    while (this.#mailboxHead < this.#mailbox.length && this.#mayRun()) {
+    while (this.#waiting > 0 && this.#mayRun()) {
       const incoming = this.#mailbox[this.#mailboxHead]!;
       this.#mailboxHead++;
+      this.#waiting--;
       if (this.#mailboxHead === this.#mailbox.length || this.#mailboxHead >= 256) { this.#mailbox.splice(0, this.#mailboxHead); this.#mailboxHead = 0; }
       this.#run(incoming);
     }
@@ -186,7 +201,7 @@ export class ServiceHalf {
 
   /** Not while much output waits: a peer that does not read costs no more than that (D-21). The owner may find out just then that it has to be held. */
   #mayRun(): boolean {
-    return this.#state === 'serving' && !this.#isHeld && this.running.size < this.options.concurrency && this.output.bytes < OUTPUT_LIMIT && this.owner.mayRun(this) && !this.#isHeld;
+    return this.#state === 'serving' && !this.#isHeld && this.#runningCount < this.#concurrency && this.output.bytes < OUTPUT_LIMIT && this.owner.mayRun(this) && !this.#isHeld;
   }
 
   #run(incoming: Incoming): void {
@@ -201,7 +216,13 @@ export class ServiceHalf {
     this.current = undefined;
     if (!isThenable(result)) return this.#settleAtOnce(incoming);
     this.running.add(incoming);
-    result.then(() => { this.running.delete(incoming); this.#settle(incoming); this.pump(); }, (error: unknown) => { this.running.delete(incoming); this.#fail(incoming, error); });
+    this.#runningCount++;
+    result.then(() => { this.#ranOut(incoming); this.#settle(incoming); this.pump(); }, (error: unknown) => { this.#ranOut(incoming); this.#fail(incoming, error); });
+  }
+
+  #ranOut(incoming: Incoming): void {
+    this.running.delete(incoming);
+    this.#runningCount--;
   }
 
   /** Straight way of a stateless service: the handler has replied and settled before anything was written behind its reply. */
@@ -270,7 +291,7 @@ export class ServiceHalf {
 
   #writeReply({ recovery, sequence }: Incoming, index: number, ppid: number, payload: Uint8Array): Promise<void> {
     const flags = recovery ? REPLY.recovery : 0;
-    if (!this.#takeCredit(payload.length)) {
+    if (!this.#mayWrite(payload.length)) {
       this.#commitSettled(); // what is held for earlier handlers is given out, which brings credit
       const copy = copyOf(payload);
       return this.output.put(copy.length, () => { writeReply(this.port, this.#session, flags, ppid, sequence, index, copy); }) ?? resolved;
@@ -357,8 +378,7 @@ export class ServiceHalf {
   async drain(): Promise<void> {
     if (this.#state === 'ended') return;
     this.#state = 'draining';
-    this.#mailbox = [];
-    this.#mailboxHead = 0;
+    this.#emptyMailbox();
     await this.settled();
     this.takeSnapshot();
     this.commit();
@@ -369,7 +389,7 @@ export class ServiceHalf {
   /** Resolves when no handler runs. */
   settled(): Promise<void> {
     if (this.running.size === 0) return resolved;
-    return new Promise((resolve) => { this.#idle.push(resolve); });
+    return new Promise((resolve) => { (this.#idle ??= []).push(resolve); });
   }
 
   /** Ends the half and tells the pool user; what earlier handlers finished is committed first. */
@@ -386,9 +406,8 @@ export class ServiceHalf {
   end(code: CloseCode, reason: string, cause?: unknown): void {
     if (this.#state === 'ended') return;
     this.#state = 'ended';
-    this.#mailbox = [];
-    this.#mailboxHead = 0;
-    this.#partial.clear();
+    this.#emptyMailbox();
+    this.#partial = undefined;
     this.output.clear();
     this.owner.ended(code, reason, cause);
     this.#checkIdle();
@@ -397,9 +416,9 @@ export class ServiceHalf {
   // ---- below
 
   /** Whether `bytes` may be written at once; then their credit is taken. */
-  #takeCredit(bytes: number): boolean {
-    if (!this.output.isClear || !this.output.credit.covers(bytes)) return false;
-    this.output.credit.take(bytes);
+  #mayWrite(bytes: number): boolean {
+    if (bytes > this.credit || !this.output.isClear) return false;
+    this.takeCredit(bytes);
     return true;
   }
 
@@ -417,21 +436,27 @@ export class ServiceHalf {
   }
 
   #whole(fragment: Buffer, hasMore: boolean): Buffer | undefined {
-    if (!this.#receiveCredit.receive(fragment.length)) {
+    if (!this.receive(fragment.length)) {
       this.close('PROTOCOL_ERROR', `more than the credit of ${DEFAULT_CREDIT} bytes was sent`);
       return undefined;
     }
-    return this.#partial.add(fragment, hasMore);
+    if (!hasMore && this.#partial === undefined) return fragment;
+    return (this.#partial ??= new Reassembly()).add(fragment, hasMore);
   }
 
   #consumed(bytes: number): void {
-    const grant = this.#receiveCredit.consume(bytes);
+    const grant = this.consume(bytes);
     if (grant > 0) writeWord(this.port, 'WINDOW', this.#session, 0, grant);
   }
 
   #doneNow(id: number, flags: number): void {
     if (!(flags & mapping.DONE.flags.recovery)) this.#settled = isAfter(id, this.#settled) ? id : this.#settled;
     void this.output.put(0, () => { writeWord(this.port, 'DONE', this.#session, flags, id); });
+  }
+
+  #emptyMailbox(): void {
+    this.#mailbox = [];
+    this.#mailboxHead = this.#waiting = 0;
   }
 
   #snapshotIsDue(): boolean {
@@ -444,9 +469,9 @@ export class ServiceHalf {
   }
 
   #checkIdle(): void {
-    if (this.#idle.length === 0 || this.running.size > 0) return;
+    if (this.#idle === undefined || this.running.size > 0) return;
     const waiting = this.#idle;
-    this.#idle = [];
+    this.#idle = undefined;
     for (const resolve of waiting) resolve();
   }
 }

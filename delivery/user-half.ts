@@ -1,6 +1,6 @@
 import { closeCodes, encodeFrame, mapping, offsets, readU32 } from '../wire/mapping.js';
 import { pieceOf } from './buffers.js';
-import { DEFAULT_CREDIT, ReceiveCredit, SendCredit } from './credit.js';
+import { Credit, DEFAULT_CREDIT } from './credit.js';
 import { SessionError } from '../errors.js';
 import { HeldOutputs, Output } from './held.js';
 import { deliveryModes, type DeliveryMode } from './modes.js';
@@ -27,6 +27,9 @@ export interface UserHalfOwner {
 /** The state cookie as the pool user keeps it: both parameters as they came (RFC 5352 §3.8, D-24). */
 export interface StoredCookie { readonly cookie: Uint8Array; readonly snapshot: Uint8Array | undefined }
 
+/** The link. */
+type UserPort = Pick<Port, 'reserve' | 'congested'>;
+
 /** What ACCEPT said. */
 export interface Acceptance { readonly stateful: boolean; readonly streaming: boolean; readonly credit: number }
 
@@ -37,21 +40,27 @@ const OUTPUT_CREDIT = 2 * DEFAULT_CREDIT;
 
 /** The pool user's half of a session (docs/delivery.md): what is kept, replayed and given out. It lives as long as the session and is
  *  bound to one link at a time; frames of other epochs never reach it. */
-export class UserHalf {
-  readonly window: Window;
-  cookie: StoredCookie | undefined;
-  epoch = 0;
-  #port: Port | undefined;
+export class UserHalf extends Credit {
+  // In this order: first what each message needs, so that it lies together.
+  #port: UserPort | undefined;
   #session = 0;
   #flowing = false;
   #stateful = false;
   #streaming = false;
-  readonly #sendCredit = new SendCredit();
-  readonly #receiveCredit = new ReceiveCredit(OUTPUT_CREDIT);
-  readonly #held = new HeldOutputs();
-  readonly #partial = new Reassembly();
   /** Outputs received in this epoch. */
   #outputs = 0;
+  #mode: DeliveryMode;
+  readonly window: Window;
+  readonly owner: UserHalfOwner;
+  readonly #held = new HeldOutputs();
+  /** Once a message has come in fragments. */
+  #partial: Reassembly | undefined;
+  /** A cookie that names an output which has not come (it cannot happen on an ordered link). */
+  #early: { outputs: number; accept: () => void } | undefined;
+  /** `id`, hexadecimal. */
+  readonly sessionId: string;
+  cookie: StoredCookie | undefined;
+  epoch = 0;
   #unprompted = 0;
   /** Callback messages handed out in this epoch, and those of them that are handled. */
   #recoveryId = 0;
@@ -59,16 +68,13 @@ export class UserHalf {
   readonly #recoveries = new RecoveryQueue();
   /** The message that the last cookie named; messages that need no cookie may be covered behind it. */
   #named: number | undefined;
-  /** A cookie that names an output which has not come (it cannot happen on an ordered link). */
-  #early: { outputs: number; accept: () => void } | undefined;
 
   readonly #isRendezvous: boolean;
-  #mode: DeliveryMode;
-  /** `id`, hexadecimal. */
-  readonly sessionId: string;
 
   /** `rendezvousAfter`: this is a service's rendezvous, and the epoch in which it lost its client. */
-  constructor(readonly id: Buffer, mode: DeliveryMode, limits: WindowLimits, readonly owner: UserHalfOwner, rendezvousAfter?: number) {
+  constructor(readonly id: Buffer, mode: DeliveryMode, limits: WindowLimits, owner: UserHalfOwner, rendezvousAfter?: number) {
+    super(OUTPUT_CREDIT);
+    this.owner = owner;
     this.#mode = mode;
     this.#isRendezvous = rendezvousAfter !== undefined;
     if (rendezvousAfter !== undefined) this.epoch = (rendezvousAfter * 0x1_0000) >>> 0; // of several servers that lost it the last one counts
@@ -89,14 +95,14 @@ export class UserHalf {
   // ---- opening, at each attempt (D-13, D-14)
 
   /** Binds the half to a link and asks for the session there. The cookie echo is the caller's next frame. */
-  open(port: Port, session: number, poolHandle: Uint8Array): void {
+  open(port: UserPort, session: number, poolHandle: Uint8Array): void {
     this.epoch++;
     this.#port = port;
     this.#session = session;
     this.#outputs = this.#unprompted = this.#recoveryId = this.#recoveryDone = 0;
-    this.#receiveCredit.reset();
+    this.forgetReceived();
     writeFrame(port, encodeFrame({
-      type: 'OPEN', session, echo: this.cookie !== undefined, rendezvous: this.#isRendezvous, epoch: this.epoch, credit: this.#receiveCredit.total,
+      type: 'OPEN', session, echo: this.cookie !== undefined, rendezvous: this.#isRendezvous, epoch: this.epoch, credit: this.totalCredit,
       mode: deliveryModes.indexOf(this.mode), windowMessages: this.window.limits.messages, windowBytes: this.window.limits.bytes, sessionId: this.id, tail: Buffer.from(poolHandle),
     }));
   }
@@ -104,7 +110,7 @@ export class UserHalf {
   accepted(acceptance: Acceptance): void {
     this.#stateful = acceptance.stateful;
     this.#streaming = acceptance.streaming;
-    this.#sendCredit.reset(acceptance.credit);
+    this.resetCredit(acceptance.credit);
   }
 
   /** A message of the failover callback: outside of the sequence, before the replay (D-15). Resolves when it is handed out. */
@@ -128,7 +134,7 @@ export class UserHalf {
     this.#flowing = false;
     this.#early = undefined;
     this.#held.clear();
-    this.#partial.clear();
+    this.#partial = undefined;
     this.#recoveries.clear(left());
     for (const entry of this.window.kept()) {
       if (!entry.sent || entry.mode !== 'at-most-once') continue;
@@ -165,11 +171,11 @@ export class UserHalf {
     }
   }
 
-  #mayTransmit(port: Port, entry: Kept): boolean { return !port.congested && this.#sendCredit.covers(entry.length); }
+  #mayTransmit(port: UserPort, entry: Kept): boolean { return !port.congested && entry.length <= this.credit; }
 
-  #transmit(port: Port, entry: Kept, payload: Uint8Array): void {
+  #transmit(port: UserPort, entry: Kept, payload: Uint8Array): void {
     this.window.advance();
-    this.#sendCredit.take(entry.length);
+    this.takeCredit(entry.length);
     entry.sent = true;
     entry.unlimit?.();
     if (entry.mode === 'at-most-once') entry.settle?.resolve();
@@ -177,9 +183,9 @@ export class UserHalf {
     writeData(port, this.#session, flags, entry.ppid, entry.id, payload);
   }
 
-  #transmitRecovery(port: Port, payload: Buffer, ppid: number): boolean {
-    if (port.congested || !this.#sendCredit.covers(payload.length)) return false;
-    this.#sendCredit.take(payload.length);
+  #transmitRecovery(port: UserPort, payload: Buffer, ppid: number): boolean {
+    if (port.congested || payload.length > this.credit) return false;
+    this.takeCredit(payload.length);
     writeData(port, this.#session, recovery, ppid, ++this.#recoveryId, payload);
     return true;
   }
@@ -229,7 +235,7 @@ export class UserHalf {
   }
 
   onWindow(bytes: Buffer, start: number): void {
-    this.#sendCredit.grant(readU32(bytes, start + offsets.WINDOW.bytes));
+    this.grantCredit(readU32(bytes, start + offsets.WINDOW.bytes));
     this.pump();
   }
 
@@ -259,18 +265,18 @@ export class UserHalf {
 
   /** The application is done with `bytes` of what was given to it. */
   consumed(bytes: number): void {
-    const grant = this.#receiveCredit.consume(bytes);
+    const grant = this.consume(bytes);
     if (grant > 0 && this.#port) writeWord(this.#port, 'WINDOW', this.#session, 0, grant);
   }
 
   /** The chunk's turn ends: nothing kept is a slice of it (D-22). */
   own(): void {
     this.#held.own();
-    this.#partial.own();
+    this.#partial?.own();
   }
 
   /** Something of the chunk at hand is kept. */
-  get keepsPieces(): boolean { return this.#held.keepsPieces || !this.#partial.isEmpty; }
+  get keepsPieces(): boolean { return this.#held.keepsPieces || (this.#partial !== undefined && !this.#partial.isEmpty); }
 
   // ---- below: the rules
 
@@ -356,11 +362,12 @@ export class UserHalf {
 
   /** Puts fragments together; counts credit. */
   #whole(payload: Buffer, hasMore: boolean): Buffer | undefined {
-    if (!this.#receiveCredit.receive(payload.length)) {
+    if (!this.receive(payload.length)) {
       this.owner.violation(`more than the credit of ${OUTPUT_CREDIT} bytes was sent`);
       return undefined;
     }
-    return this.#partial.add(payload, hasMore);
+    if (!hasMore && this.#partial === undefined) return payload;
+    return (this.#partial ??= new Reassembly()).add(payload, hasMore);
   }
 }
 

@@ -4,10 +4,11 @@ import type { DeliveryMode } from './modes.js';
 
 /** A message the pool user keeps until it is covered (D-8). */
 export class Kept {
+  // In this order: first what its end needs.
+  covered = false;
+  done = false;
   /** Transmitted at least once, in whatever epoch. */
   sent = false;
-  done = false;
-  covered = false;
   /** Its replies have been given to the application: those of a replay are dropped (D-10). */
   answered = false;
   /** How many replies have been given out one by one (`outputCommit: false`). */
@@ -43,27 +44,35 @@ const PLACES = 16;
 
 /** What a session keeps, in the order of sending: `[covered] kept and sent ... | cursor | kept and waiting`. */
 export class Window {
-  /** A ring: the entry of position `p` is at `p & #mask`. */
-  #ring: (Kept | undefined)[] = new Array<Kept | undefined>(PLACES).fill(undefined);
-  #mask = PLACES - 1;
-  /** Positions: of the first entry that is still kept, the first to transmit, the first that may not be DONE, and behind the last. */
+  /** Positions: of the first entry that is still kept, the first to transmit, and behind the last. */
   #head = 0;
   #cursor = 0;
+  #tail = 0;
+  #bytes = 0;
+  #coveredId = 0;
+  /** A ring: the entry of position `p` is at `p & #mask`. */
+  #mask = PLACES - 1;
+  #ring: (Kept | undefined)[] = new Array<Kept | undefined>(PLACES).fill(undefined);
+  readonly #mostMessages: number;
+  readonly #mostBytes: number;
+  /** Position of the first that may not be DONE. */
   #doneCursor = 0;
   /** Behind the last that is DONE in this epoch. */
   #handled = 0;
-  #tail = 0;
-  #bytes = 0;
-  #nextId = 1;
+  readonly limits: WindowLimits;
 
-  constructor(readonly limits: WindowLimits) {}
+  constructor(limits: WindowLimits) {
+    this.limits = limits;
+    this.#mostMessages = limits.messages;
+    this.#mostBytes = limits.bytes;
+  }
 
   get size(): number { return this.#tail - this.#head; }
   get bytes(): number { return this.#bytes; }
   get isEmpty(): boolean { return this.#tail === this.#head; }
-  get lastId(): number { return (this.#nextId - 1) >>> 0; }
+  get lastId(): number { return (this.#coveredId + this.#tail - this.#head) >>> 0; }
   /** The last id before the first that is kept. */
-  get coveredId(): number { return (this.#nextId - 1 - this.size) >>> 0; }
+  get coveredId(): number { return this.#coveredId; }
   get allSent(): boolean { return this.#cursor === this.#tail; }
   get allDone(): boolean {
     this.#advanceDone();
@@ -72,13 +81,12 @@ export class Window {
 
   /** A message larger than the limit is taken when nothing else is kept. */
   hasRoom(length: number): boolean {
-    return this.isEmpty || (this.size < this.limits.messages && this.#bytes + length <= this.limits.bytes);
+    return this.isEmpty || (this.size < this.#mostMessages && this.#bytes + length <= this.#mostBytes);
   }
 
   /** @param payload is copied. */
   add(payload: Uint8Array, mode: DeliveryMode, ppid: number, ackWanted: boolean): Kept {
-    const kept = new Kept(this.#nextId, mode, ppid, ackWanted, payload);
-    this.#nextId = nextSerial(this.#nextId);
+    const kept = new Kept(nextSerial(this.lastId), mode, ppid, ackWanted, payload);
     if (this.#tail - this.#head > this.#mask) this.#grow();
     this.#ring[this.#tail++ & this.#mask] = kept;
     this.#bytes += payload.length;
@@ -104,7 +112,7 @@ export class Window {
   advance(): void { this.#cursor++; }
 
   /** The last id that was transmitted in this epoch, or before it. */
-  get transmittedId(): number { return (this.coveredId + this.#cursor - this.#head) >>> 0; }
+  get transmittedId(): number { return (this.#coveredId + this.#cursor - this.#head) >>> 0; }
 
   /** A new epoch: everything kept is to be transmitted again. */
   rewind(): void { this.#cursor = this.#handled = this.#head; }
@@ -176,7 +184,7 @@ export class Window {
     return undefined;
   }
 
-  #positionOf(id: number): number { return this.#head + serialDistance(this.coveredId, id) - 1; }
+  #positionOf(id: number): number { return this.#head + serialDistance(this.#coveredId, id) - 1; }
 
   #release(entry: Kept): void {
     entry.covered = true;
@@ -185,7 +193,10 @@ export class Window {
   }
 
   #trim(): void {
-    while (this.#head < this.#tail && this.#ring[this.#head & this.#mask]!.covered) this.#ring[this.#head++ & this.#mask] = undefined;
+    while (this.#head < this.#tail && this.#ring[this.#head & this.#mask]!.covered) {
+      this.#ring[this.#head++ & this.#mask] = undefined;
+      this.#coveredId = nextSerial(this.#coveredId);
+    }
     if (this.#head === this.#tail) this.#head = this.#cursor = this.#doneCursor = this.#handled = this.#tail = 0;
     else if (this.#cursor < this.#head) this.#cursor = this.#head;
   }

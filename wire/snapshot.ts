@@ -60,11 +60,11 @@ export function decodeCoverage(bytes: Uint8Array): Pick<Snapshot, 'epoch' | 'cov
 }
 
 /** What the signature is made over: the snapshot in front of it (which tells the length of its key id), then pool handle and cookie, each behind
- *  its length. No two triples give the same bytes. */
-export function signedBytes(snapshot: Uint8Array, poolHandle: Uint8Array, cookie: Uint8Array): Buffer {
-  const inFront = snapshot.length - SIGNATURE_LENGTH;
+ *  its length. No two triples give the same bytes. `room`: bytes left to the caller before all of it. */
+export function signedBytes(snapshot: Uint8Array, poolHandle: Uint8Array, cookie: Uint8Array, room = 0): Buffer {
+  const inFront = room + snapshot.length - SIGNATURE_LENGTH;
   const bytes = Buffer.allocUnsafe(inFront + 4 + poolHandle.length + 4 + cookie.length);
-  bytes.set(snapshot.subarray(0, inFront));
+  bytes.set(snapshot.subarray(0, inFront - room), room);
   writeU32(bytes, inFront, poolHandle.length);
   bytes.set(poolHandle, inFront + 4);
   writeU32(bytes, inFront + 4 + poolHandle.length, cookie.length);

@@ -33,11 +33,12 @@ describe('the signature of a state cookie (D-24)', () => {
     expect(decodeSnapshot(snapshot)).toMatchObject({ epoch: 3, covered: 41, outputs: 5, issued: 1_764_227_746_123 });
   });
 
-  it('is HMAC-SHA-256 over the snapshot before it, pool handle and cookie, as docs/tcp-mapping.md says', () => {
-    const snapshot = Buffer.from(element({ cookieKeys: [key] }).made());
+  it.each([16, 32, 64, 65, 200])('is HMAC-SHA-256 over the snapshot before it, pool handle and cookie, as docs/tcp-mapping.md says, with a key of %i bytes', (bytes) => {
+    const one = { ...key, key: randomBytes(bytes) };
+    const snapshot = Buffer.from(element({ cookieKeys: [one] }).made());
     const length = (bytes: number): Buffer => { const word = Buffer.alloc(4); word.writeUInt32BE(bytes); return word; };
     const over = Buffer.concat([snapshot.subarray(0, 43), length(4), Buffer.from('pool'), length(cookie.length), cookie]);
-    expect(snapshot.subarray(43).equals(createHmac('sha256', key.key).update(over).digest())).toBe(true);
+    expect(snapshot.subarray(43).equals(createHmac('sha256', one.key).update(over).digest())).toBe(true);
   });
 
   it('no bit of it, of the cookie, or of what stands before it can be another', () => {

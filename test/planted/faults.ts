@@ -80,7 +80,7 @@ export const faults: readonly PlantedFault[] = [
   },
   {
     name: 'the window does not count', scenario: 'session', file: 'delivery/window.ts',
-    edits: one('this.isEmpty || (this.size < this.limits.messages && this.#bytes + length <= this.limits.bytes)', 'true'),
+    edits: one('this.isEmpty || (this.size < this.#mostMessages && this.#bytes + length <= this.#mostBytes)', 'true'),
   },
   {
     name: 'a drain does not wait for the running handler', scenario: 'session', file: 'delivery/service-half.ts',
