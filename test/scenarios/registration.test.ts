@@ -36,6 +36,18 @@ class Setting {
   }
 
   /** The registrar that has the element's association, and the others. */
+  /** An element of r1 and r2 whose other registrar comes to see it, and says that it is its home, or is not. */
+  static async visited(isHome: boolean): Promise<{ setting: Setting; home: ScriptedRegistrar; others: ScriptedRegistrar[] }> {
+    const setting = new Setting();
+    await setting.registrar('r1');
+    await setting.registrar('r2');
+    await setting.element(await setting.accessPoint());
+    const { home, others } = setting.split();
+    const element = home.pools.get('echo')?.get(7);
+    await others[0]?.visit(element as NonNullable<typeof element>, 'echo', isHome);
+    return { setting, home, others };
+  }
+
   split(): { home: ScriptedRegistrar; others: ScriptedRegistrar[] } {
     const home = this.registrars.find(({ links }) => links.size > 0);
     if (home === undefined) throw new Error('no home');
@@ -249,13 +261,7 @@ describe('a home registrar is lost (RFC 5352 §3.6, §3.7)', () => {
 
   // proves 5352-1.1-a
   it('only its home tells a PE that it is registered or removed', async () => {
-    const setting = new Setting();
-    await setting.registrar('r1');
-    await setting.registrar('r2');
-    await setting.element(await setting.accessPoint());
-    const { home, others } = setting.split();
-    const element = home.pools.get('echo')?.get(7);
-    await others[0]?.visit(element as NonNullable<typeof element>, 'echo', false);
+    const { setting, others } = await Setting.visited(false);
     others[0]?.send({ type: 'ASAP_DEREGISTRATION_RESPONSE', poolHandle: Buffer.from('echo'), peIdentifier: 7 });
     await setting.world.advance(10);
     expect(setting.events).toEqual([]);
@@ -348,13 +354,7 @@ describe('keep-alive (RFC 5352 §3.4)', () => {
   });
 
   it('a home that came by itself is a home like any other: lost, the PE hunts', async () => {
-    const setting = new Setting();
-    await setting.registrar('r1');
-    await setting.registrar('r2');
-    await setting.element(await setting.accessPoint());
-    const { home, others } = setting.split();
-    const element = home.pools.get('echo')?.get(7);
-    await others[0]?.visit(element as NonNullable<typeof element>, 'echo', true);
+    const { setting, home, others } = await Setting.visited(true);
     others[0]?.host.process.crash({ peersSee: 'end' });
     await setting.world.advance(100);
     expect(setting.events).toEqual(['lost: transport.down', `registered at ${home.address}`]);

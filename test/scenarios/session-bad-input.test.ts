@@ -17,7 +17,15 @@ async function setting(...elements: (ElementSetup['onSession'])[]) {
   for (const [index, onSession] of elements.entries()) await world.element(`pe${index + 1}`, { onSession });
   const user = world.user();
   const crash = (identifier: number | undefined): void => { world.host(`pe${identifier ?? 0}`).process.crash(); };
-  return { world, user, crash };
+  /** Two messages; the element that served the first one is gone before the second one. */
+  const acrossFailover = async (session: Session): Promise<void> => {
+    void session.send('a');
+    await world.settled(session.flush());
+    crash(session.peIdentifier);
+    void session.send('b');
+    await world.settled(session.flush(), 120_000);
+  };
+  return { world, user, crash, acrossFailover };
 }
 
 /** A session that goes on whatever the other one does. */
@@ -60,14 +68,10 @@ describe('what is too large', () => {
       session.on('data', (_, info) => { attempt(session, 65_000); attempt(session, 65_001); void info.reply('done'); });
       attempt(session, 65_001);
     };
-    const { world, user, crash } = await setting(onSession, onSession);
+    const { user, acrossFailover } = await setting(onSession, onSession);
     const session = await user.connect();
     const seen = new Seen(session);
-    void session.send('a');
-    await world.settled(session.flush());
-    crash(session.peIdentifier);
-    void session.send('b');
-    await world.settled(session.flush());
+    await acrossFailover(session);
     expect([seen.data, restored]).toEqual([['done', 'done'], [65_000]]);
     expect(codes).toEqual(Array(4).fill('COOKIE_TOO_LARGE'));
   });
@@ -109,14 +113,10 @@ describe('callbacks that throw, reject, or never settle', () => {
   });
 
   it.each(each)('onFailover %s: reported, and the session goes on at the next element', async (_, onFailover) => {
-    const { world, user, crash } = await setting(counter, counter, counter);
+    const { user, acrossFailover } = await setting(counter, counter, counter);
     const session = await user.connect({ onFailover } as SessionOptions);
     const seen = new Seen(session);
-    void session.send('a');
-    await world.settled(session.flush());
-    crash(session.peIdentifier);
-    void session.send('b');
-    await world.settled(session.flush(), 120_000);
+    await acrossFailover(session);
     expect(seen.data).toEqual(['1 a', '2 b']);
     expect(seen.events.some((line) => line.startsWith('error '))).toBe(true);
   });
@@ -129,14 +129,10 @@ describe('callbacks that throw, reject, or never settle', () => {
   });
 
   it.each(each)("a cookie listener %s: refused there, restored at the third element", async (_, callback) => {
-    const { world, user, crash } = await setting(counter, (session) => { counter(session); session.on('cookie', callback); session.on('error', nothing); }, counter);
+    const { user, acrossFailover } = await setting(counter, (session) => { counter(session); session.on('cookie', callback); session.on('error', nothing); }, counter);
     const session = await user.connect();
     const seen = new Seen(session);
-    void session.send('a');
-    await world.settled(session.flush());
-    crash(session.peIdentifier);
-    void session.send('b');
-    await world.settled(session.flush(), 120_000);
+    await acrossFailover(session);
     expect([seen.data, session.peIdentifier]).toEqual([['1 a', '2 b'], 3]);
   });
 

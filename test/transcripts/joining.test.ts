@@ -21,14 +21,7 @@ it('a registrar joins two others: presence, list, table, and serves (RFC 5353 §
 
 it('the table comes in pieces of 64 KiB (RFC 5353 §3.2.3); a registration in the meantime is in none of them, and is there (X-50)', async () => {
   const told = story();
-  const scope = await begun(told);
-  await registerMany(told, scope, 1_500);
-  told.transcript.clear();
-  told.world.network.setPath('r3', 'r1', { latency: 20 });
-  told.world.network.setPath('r3', 'r2', { latency: 25 });
-  told.happens('r3', 'starts');
-  const opening = scope.opening('r3');
-  await told.world.until(() => told.transcript.said().filter((line) => line.includes('ENRP_HANDLE_TABLE_REQUEST')).length > 1);
+  const { scope, opening } = await downloading(told);
   await scope.elements('pe2', [2], 'r2');
   await told.world.settled(opening);
   told.happens('r3', 'serves');
@@ -38,14 +31,7 @@ it('the table comes in pieces of 64 KiB (RFC 5353 §3.2.3); a registration in th
 
 it('the mentor dies in the middle of the download: another is asked, and all begins anew (RFC 5353 §3.2.3)', async () => {
   const told = story();
-  const scope = await begun(told);
-  await registerMany(told, scope, 1_500);
-  told.transcript.clear();
-  told.world.network.setPath('r3', 'r1', { latency: 20 });
-  told.world.network.setPath('r3', 'r2', { latency: 25 });
-  told.happens('r3', 'starts');
-  const opening = scope.opening('r3');
-  await told.world.until(() => told.transcript.said().filter((line) => line.includes('ENRP_HANDLE_TABLE_REQUEST')).length > 1);
+  const { scope, opening } = await downloading(told);
   const mentor = told.transcript.said().find((line) => line.includes('ENRP_HANDLE_TABLE_REQUEST'))!.slice(5, 7);
   told.happens(mentor, 'dies; nobody is told');
   told.world.host(mentor).process.crash({ peersSee: 'nothing' });
@@ -60,6 +46,19 @@ async function begun({ world }: Story): Promise<ScopeWorld> {
   const scope = await ScopeWorld.start(3, {}, world, ['r1', 'r2']);
   await world.advance(500);
   return scope;
+}
+
+/** r1 and r2 know 1500 elements, and r3 has begun to fetch them: the first piece has come. */
+async function downloading(told: Story): Promise<{ scope: ScopeWorld; opening: ReturnType<ScopeWorld['opening']> }> {
+  const scope = await begun(told);
+  await registerMany(told, scope, 1_500);
+  told.transcript.clear();
+  told.world.network.setPath('r3', 'r1', { latency: 20 });
+  told.world.network.setPath('r3', 'r2', { latency: 25 });
+  told.happens('r3', 'starts');
+  const opening = scope.opening('r3');
+  await told.world.until(() => told.transcript.said().filter((line) => line.includes('ENRP_HANDLE_TABLE_REQUEST')).length > 1);
+  return { scope, opening };
 }
 
 async function registerMany({ world }: Story, scope: ScopeWorld, count: number): Promise<void> {
