@@ -80,6 +80,8 @@ export class ServiceAccessPoint {
   readonly #events: Emitter<AccessPointEvents>;
   readonly #sending: Sending;
   readonly #elements = new Set<PoolElement>();
+  /** They have left their pools; their sessions may still be on their way. */
+  readonly #departing = new Set<PoolElement>();
   /** Handle and identifier of those that are being registered. */
   readonly #registering = new Set<string>();
   #closed: Promise<void> | undefined;
@@ -137,6 +139,7 @@ export class ServiceAccessPoint {
         registered: (element) => { this.#plane.cards.registered(element); },
         left: (element) => {
           this.#elements.delete(element);
+          this.#depart(element);
           this.#plane.cards.left(element);
         },
       }, key, handle, identifiers, options, onSession);
@@ -219,7 +222,7 @@ export class ServiceAccessPoint {
     return this.#pools.reportUnreachable(key, identifier);
   }
 
-  /** Deregisters its elements, ends its sessions, leaves its registrar. Operations under way reject. `signal` ends the wait. */
+  /** Deregisters its elements, ends its sessions, leaves its registrar; elements that drain are given their time. Operations under way reject. `signal` ends the wait. */
   close(options: EndOptions = {}): Promise<void> {
     return quiet(ending('close', options, () => (this.#closed ??= this.#close())));
   }
@@ -233,8 +236,15 @@ export class ServiceAccessPoint {
 
   async #close(): Promise<void> {
     await Promise.all([...this.#elements].map((element) => element.deregister()));
+    await Promise.all([...this.#departing].map(({ gone }) => gone)); // a drain that is under way: cut short, what its sessions have handled would be handled twice
     await this.#plane.close();
     await this.#home.close();
+  }
+
+  #depart(element: PoolElement): void {
+    this.#departing.add(element);
+    const over = (): void => { this.#departing.delete(element); };
+    void Promise.resolve().then(() => element.gone).then(over, over); // it is about to say what it waits for
   }
 
   #replaced({ key, caller, from, to }: Replacement): void {

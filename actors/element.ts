@@ -166,6 +166,9 @@ export class PoolElement implements LocalElement {
     await this.#setup.service?.close();
   }
 
+  /** @internal While it leaves: resolves when its sessions have left too, or have had their time. */
+  get gone(): Promise<void> { return this.#leaving ?? Promise.resolve(); }
+
   /** @internal Resolves at the first acknowledgement. */
   joined(wait: WaitOptions): Promise<void> {
     return bounded(this.#joined.promise, this.#bounds(wait));

@@ -14,6 +14,7 @@ export class TiedPoolElement extends PoolElement {
   }
 
   override get registrations(): readonly PoolElement[] { return [this, ...this.#others]; }
+  override get gone(): Promise<void> { return Promise.all([super.gone, ...this.#others.map(({ gone }) => gone)]).then(() => undefined); }
   override get isRegistered(): boolean { return super.isRegistered && this.#others.every(({ isRegistered }) => isRegistered); }
 
   /** What any of them has to say; `closed` when all have left. */

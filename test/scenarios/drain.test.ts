@@ -1,5 +1,7 @@
 import type { FailoverInfo } from '../../actors/session-mover.js';
 import { poolHandleKey } from '../../wire/index.js';
+import type { ServiceSession } from '../../actors/service-session.js';
+import { RegistrarWorld } from '../support/registrar-world.js';
 import { echo, recorder, Seen, SessionWorld } from '../support/session-world.js';
 
 /** D-27: a pool element leaves in order; for its users that is a hand-over and no fault. */
@@ -89,5 +91,47 @@ describe('D-27: drain', () => {
     expect(seen.data).toEqual(['A']);
     expect(user.pools.reports).toEqual([]);
     expect(world.log.filter(({ message }) => message.includes('not all sessions have moved'))).toHaveLength(1);
+  });
+
+  it.each([{}, { listen: ['tcp://0.0.0.0:5001', 'tcp://0.0.0.0:5002'] }])('close() of the access point waits for a drain that is under way: nothing is handled twice (%j)', async (options) => {
+    const setting = await RegistrarWorld.start();
+    const { world } = setting;
+    const handled: string[] = [];
+    const service = (name: string) => (session: ServiceSession): void => {
+      session.on('cookie', () => undefined);
+      session.on('data', async (data) => {
+        await new Promise<void>((done) => { world.clock.setTimeout(done, 300); });
+        handled.push(`${name} ${data.toString()}`);
+        session.setCookie(data);
+      });
+    };
+    const first = await setting.accessPoint('pe1');
+    const element = await world.settled(first.register('pool', options, service('pe1')));
+    const session = await world.settled((await setting.accessPoint('pu')).connect('pool'));
+    const second = await setting.accessPoint('pe2');
+    await world.settled(second.register('pool', {}, service('pe2')));
+    for (const data of ['a', 'b']) void session.send(data);
+    await world.advance(10);
+    const drained = element.drain();
+    await world.advance(20);
+    const closed = first.close();
+    await world.settled(Promise.all([drained, closed]), 2_000);
+    await world.settled(session.flush(), 2_000);
+    expect(handled).toEqual(['pe1 a', 'pe2 b']);
+    expect(world.clock.now()).toBeLessThan(3_000);
+  });
+
+  it('and where nobody takes the sessions, for its time-out and no longer', async () => {
+    const setting = await RegistrarWorld.start();
+    const { world } = setting;
+    const first = await setting.accessPoint('pe1');
+    const element = await world.settled(first.register('pool', {}, recorder('pe1')));
+    await world.settled((await setting.accessPoint('pu')).connect('pool'));
+    void element.drain({ timeout: 500 });
+    await world.advance(20);
+    const start = world.clock.now();
+    await world.settled(first.close(), 2_000);
+    expect(world.clock.now() - start).toBeGreaterThan(300);
+    expect(world.clock.now() - start).toBeLessThan(700);
   });
 });
