@@ -2,22 +2,31 @@ import { copyOf } from './buffers.js';
 
 /** An output of a pool element, and what its receiver learns of it: the `info` of a `'data'` event. It may wait to be given out (D-10, D-12). */
 export class Output {
+  // Declared only: see Kept.
   /** PE handle of the sender; set when it is given out. */
-  from: { readonly handle: string | Uint8Array; readonly identifier: number } | undefined = undefined;
+  declare from: { readonly handle: string | Uint8Array; readonly identifier: number } | undefined;
+  declare readonly sessionId: string;
+  /** The request it answers; undefined when unprompted. */
+  declare readonly request: number | undefined;
+  /** Its place among the replies of its request, or among the unprompted messages of the epoch. */
+  declare readonly index: number;
+  /** Its number among all outputs of the epoch. */
+  declare readonly number: number;
+  /** Answers a message of the failover callback (D-15). */
+  declare readonly recovery: boolean;
+  declare readonly ppid: number;
+  declare payload: Buffer;
 
-  constructor(
-    readonly sessionId: string,
-    /** The request it answers; undefined when unprompted. */
-    readonly request: number | undefined,
-    /** Its place among the replies of its request, or among the unprompted messages of the epoch. */
-    readonly index: number,
-    /** Its number among all outputs of the epoch. */
-    readonly number: number,
-    /** Answers a message of the failover callback (D-15). */
-    readonly recovery: boolean,
-    readonly ppid: number,
-    public payload: Buffer,
-  ) {}
+  constructor(sessionId: string, request: number | undefined, index: number, number: number, recovery: boolean, ppid: number, payload: Buffer) {
+    this.from = undefined;
+    this.sessionId = sessionId;
+    this.request = request;
+    this.index = index;
+    this.number = number;
+    this.recovery = recovery;
+    this.ppid = ppid;
+    this.payload = payload;
+  }
 
   /** The `id` of the message it answers. */
   get inReplyTo(): string | undefined { return this.request === undefined ? undefined : `${this.sessionId}:${this.recovery ? 'r' : ''}${this.request}`; }

@@ -1,27 +1,37 @@
 /** A message of a pool user at the service, and what its handler may do with it: the `info` of a `'data'` event. */
 export class Incoming {
+  // Declared only: see Kept.
+  declare readonly sequence: number;
+  /** Payload protocol id. */
+  declare readonly ppid: number;
+  /** A message of the failover callback, outside of the sequence (D-15). */
+  declare readonly recovery: boolean;
+  declare readonly ackWanted: boolean;
+  declare readonly payload: Buffer;
+  declare readonly owner: IncomingOwner;
   /** Replies given so far. */
-  replies = 0;
+  declare replies: number;
   /** Bytes of reply that the pool user holds for this handler (D-21). */
-  outputBytes = 0;
-  settled = false;
+  declare outputBytes: number;
+  declare settled: boolean;
   /** The cookie its handler set last (D-7). */
-  cookie: Buffer | undefined;
+  declare cookie: Buffer | undefined;
   /** Replies that leave together when the handler settles, where several run at once. */
-  gathered: { readonly index: number; readonly ppid: number; readonly payload: Buffer }[] | undefined;
+  declare gathered: { readonly index: number; readonly ppid: number; readonly payload: Buffer }[] | undefined;
   /** Why its handler has failed although it settled in order. */
-  failure: Error | undefined;
+  declare failure: Error | undefined;
 
-  constructor(
-    readonly sequence: number,
-    /** Payload protocol id. */
-    readonly ppid: number,
-    /** A message of the failover callback, outside of the sequence (D-15). */
-    readonly recovery: boolean,
-    readonly ackWanted: boolean,
-    readonly payload: Buffer,
-    readonly owner: IncomingOwner,
-  ) {}
+  constructor(sequence: number, ppid: number, recovery: boolean, ackWanted: boolean, payload: Buffer, owner: IncomingOwner) {
+    this.sequence = sequence;
+    this.ppid = ppid;
+    this.recovery = recovery;
+    this.ackWanted = ackWanted;
+    this.payload = payload;
+    this.owner = owner;
+    this.replies = this.outputBytes = 0;
+    this.settled = false;
+    this.cookie = this.gathered = this.failure = undefined;
+  }
 
   /** Session id and message id, the same in every replay: the key to make effects elsewhere idempotent (D-1). */
   get id(): string { return `${this.owner.sessionId}:${this.recovery ? 'r' : ''}${this.sequence}`; }

@@ -4,32 +4,43 @@ import type { DeliveryMode } from './modes.js';
 
 /** A message the pool user keeps until it is covered (D-8). */
 export class Kept {
-  // In this order: first what its end needs.
-  covered = false;
-  done = false;
+  // Declared only, and set in the constructor: initialisers of fields are a call for each message. In this order: first what its end needs.
+  declare covered: boolean;
+  declare done: boolean;
   /** Transmitted at least once, in whatever epoch. */
-  sent = false;
+  declare sent: boolean;
   /** Its replies have been given to the application: those of a replay are dropped (D-10). */
-  answered = false;
-  /** How many replies have been given out one by one (`outputCommit: false`). */
-  given = 0;
+  declare answered: boolean;
+  declare mode: DeliveryMode;
   /** Ends the promise of `send` where the mode lets it wait: at-least-once until DONE, at-most-once until transmitted. */
-  settle: { resolve(): void; reject(error: Error): void } | undefined = undefined;
+  declare settle: { resolve(): void; reject(error: Error): void } | undefined;
   /** It has been transmitted, or will not be: ends what may still take it back (D-3). */
-  unlimit: (() => void) | undefined = undefined;
-  readonly length: number;
-  readonly #memory: Buffer;
-  readonly #at: number;
+  declare unlimit: (() => void) | undefined;
+  declare readonly length: number;
+  /** How many replies have been given out one by one (`outputCommit: false`). */
+  declare given: number;
+  declare readonly id: number;
+  declare readonly ppid: number;
+  declare readonly ackWanted: boolean;
+  private declare readonly memory: Buffer;
+  private declare readonly at: number;
 
   /** @param payload is copied. */
-  constructor(readonly id: number, public mode: DeliveryMode, readonly ppid: number, readonly ackWanted: boolean, payload: Uint8Array) {
+  constructor(id: number, mode: DeliveryMode, ppid: number, ackWanted: boolean, payload: Uint8Array) {
+    this.covered = this.done = this.sent = this.answered = false;
+    this.mode = mode;
+    this.settle = this.unlimit = undefined;
     this.length = payload.length;
-    this.#at = slab.put(payload);
-    this.#memory = slab.memory;
+    this.given = 0;
+    this.id = id;
+    this.ppid = ppid;
+    this.ackWanted = ackWanted;
+    this.at = slab.put(payload);
+    this.memory = slab.memory;
   }
 
   /** Made when somebody looks: as a rule nobody does, since a message is transmitted while it is still the caller's. */
-  get payload(): Buffer { return pieceOf(this.#memory, this.#at, this.#at + this.length); }
+  get payload(): Buffer { return pieceOf(this.memory, this.at, this.at + this.length); }
 }
 
 export interface WindowLimits {
