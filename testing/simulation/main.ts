@@ -22,7 +22,9 @@ interface Options {
 }
 
 /** A seed of a whole scope costs as much as many of a session. */
-const SESSIONS_PER_SCOPE = 10;
+const SEEDS_PER_SCOPE = 10;
+/** Of the seeds. */
+const POOLS = 0.25;
 const SHOWN = 3;
 
 async function main(options: Options): Promise<boolean> {
@@ -66,8 +68,9 @@ const chosen = (name: string) => (name === 'all' ? scenarios : [scenarioOf(name)
 function share({ scenario, seeds }: Options, first: number) {
   const names = chosen(scenario).map(({ name }) => name);
   if (names.length === 1) return batchesOf(names[0] ?? '', first, seeds, 25);
-  const scopes = Math.ceil(seeds / SESSIONS_PER_SCOPE);
-  return [...batchesOf('scope', first, scopes, 4), ...batchesOf('session', first, seeds - scopes, 25)];
+  const scopes = Math.ceil(seeds / SEEDS_PER_SCOPE);
+  const pools = Math.floor(seeds * POOLS);
+  return [...batchesOf('scope', first, scopes, 4), ...batchesOf('pool', first, pools, 20), ...batchesOf('session', first, seeds - scopes - pools, 25)];
 }
 
 async function smallest(name: string, seed: number): Promise<Outcome> {

@@ -1,8 +1,9 @@
 import type { Scenario } from './outcome.js';
+import { poolLife } from './pool-life.js';
 import { scope } from './scope.js';
 import { sessionLife } from './session-life.js';
 
-export const scenarios: readonly Scenario[] = [sessionLife, scope];
+export const scenarios: readonly Scenario[] = [sessionLife, poolLife, scope];
 
 export function scenarioOf(name: string): Scenario {
   const scenario = scenarios.find((each) => each.name === name);

@@ -36,7 +36,7 @@ export function planScope(seed: number): ScopePlan {
   const pools = Array.from({ length: 1 + random.below(3) }, (_, index) => `pool${index + 1}`);
   const elements = new Map(Array.from({ length: Math.max(pools.length, 3 + random.below(6)) }, (_, index) => [`e${index + 1}`, pools[index % pools.length] ?? '']));
   const styles = new Map(pools.map((pool) => [pool, drawPoolStyle(random, [...elements.values()].filter((each) => each === pool).length)]));
-  const span = 10_000 + random.below(14_000);
+  const span = 6_000 + random.below(8_000);
   const users = Array.from({ length: 1 + random.below(MAX_USERS) }, (_, index) => drawUser(random, `u${index + 1}`, pools, span));
   const keeps = new Set([...elements.keys()].filter(() => random.below(2) === 0));
   return {
@@ -80,6 +80,6 @@ function drawFaults(random: SeededRandom, registrars: readonly string[], element
       ...elements.map((host) => ({ host, weight: 2, kinds: ['crash', 'crash', 'freeze', 'block', 'cut', 'cut one way', 'hold', 'break', 'slow', 'drain'] as const })),
       ...users.map((host) => ({ host, weight: 1, kinds: ['freeze', 'block', 'cut', 'cut one way', 'hold', 'break', 'crash'] as const })),
     ],
-    others: [...registrars, ...elements, ...users], count: 2 + random.below(12), span, segments: 0, longest: 8_000,
+    others: [...registrars, ...elements, ...users], count: 2 + random.below(12), span, segments: 0, longest: 5_000,
   });
 }

@@ -1,4 +1,4 @@
-import { numberOf, readReply, recounted, replyCount, stateOf, stateText } from './counter.js';
+import { numberOf, readReply, recounted, replyCount, stateOf, stateText, type ReadReply } from './counter.js';
 import { modeOf, type InstanceHistory, type SessionHistory } from './session-history.js';
 
 /** What a session promises (docs/delivery.md), each with its name. A check gives what is wrong, in words, or undefined. */
@@ -43,7 +43,6 @@ const isLeft = ({ takenBack, discarded }: SessionHistory, number: number): boole
 const numbersOf = ({ sent }: SessionHistory): number[] => sent.map(numberOf);
 /** Of replies that come as data: the first to a request is its own. */
 const labelsOf = (number: number, { requests }: SessionHistory): string[] => Array.from({ length: replyCount(number) }, (_, index) => `${number}.${index}`).slice(requests.has(number) ? 1 : 0);
-type Reply = ReturnType<typeof readReply>;
 
 function repliesInOrder(history: SessionHistory): string | undefined {
   const replies = history.replies.map(readReply).filter(({ number }) => isExact(history, number));
@@ -52,7 +51,7 @@ function repliesInOrder(history: SessionHistory): string | undefined {
   return wrongLabel(replies, expected, history.concurrency) ?? (history.stateful ? oneStory(replies, history) : oneAnswerEach(replies, history));
 }
 
-function wrongLabel(replies: readonly Reply[], expected: readonly string[], concurrency: number): string | undefined {
+function wrongLabel(replies: readonly ReadReply[], expected: readonly string[], concurrency: number): string | undefined {
   if (concurrency > 1) return onceEach(replies.map(({ label }) => label), expected);
   const at = replies.findIndex(({ label }, index) => label !== expected[index]);
   return at < 0 ? undefined : `reply ${at + 1} is ${replies[at]?.label}, not ${expected[at] ?? 'nothing'}`;
@@ -70,7 +69,7 @@ function onceEach(labels: readonly string[], expected: readonly string[]): strin
 }
 
 /** Each reply was made in a state that goes on from that of the one before: everything exact, once, and the dice as they had fallen. */
-function oneStory(replies: readonly Reply[], history: SessionHistory): string | undefined {
+function oneStory(replies: readonly ReadReply[], history: SessionHistory): string | undefined {
   let before = '';
   for (const { label, number, state } of replies) {
     const exact = state.seen.filter((entry) => isExact(history, numberOf(entry)));
@@ -84,7 +83,7 @@ function oneStory(replies: readonly Reply[], history: SessionHistory): string | 
 }
 
 /** Replies are given out, and recognised, per request as a whole; streamed ones are not (D-10). */
-function oneAnswerEach(replies: readonly Reply[], { streaming }: SessionHistory): string | undefined {
+function oneAnswerEach(replies: readonly ReadReply[], { streaming }: SessionHistory): string | undefined {
   const answers = new Map<number, string>();
   for (const { label, number, state } of replies) {
     const text = stateText(state);
