@@ -131,7 +131,7 @@ export class Sending {
     const { elements: all, unlisted } = listed;
     const reached = all.filter((element) => mappingOf(element).canCarrySessions);
     const isOtherwiseReached = (element: PoolElement): boolean => !mappingOf(element).canCarrySessions && reached.some((other) => areTied(element, other)); // X-3
-    const elements = all.filter((element) => !own.has(element.identifier) && !isOtherwiseReached(element));
+    const elements = onePerPlace(all.filter((element) => !own.has(element.identifier) && !isOtherwiseReached(element)));
     const delivered: PoolElementHandle[] = [];
     const failures: SendFailure[] = [];
     const rest = elements.values();
@@ -229,6 +229,9 @@ export class Sending {
 
 /** A session for one element: pinned to it, or one that begins there. */
 const nameOf = (key: string, identifier: number, mode: DeliveryMode): string => `${mode === 'at-most-once' ? 'pinned' : 'following'} ${identifier} ${key}`;
+
+/** Who was started again where its predecessor was is listed beside it until that one is removed: one process, and one copy for it. */
+const onePerPlace = (elements: readonly PoolElement[]): PoolElement[] => [...new Map(elements.map((element) => [JSON.stringify(element.userTransport), element])).values()];
 
 /** @throws FeatureUnavailableError. */
 function checkCarries(element: PoolElement): PoolElement {

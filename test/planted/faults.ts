@@ -1,7 +1,7 @@
 /** Faults that the simulated world has to find. Each is a patch of the sources, made in a copy: nothing of it is in the package. */
 export interface PlantedFault {
   readonly name: string;
-  readonly scenario: 'session' | 'scope';
+  readonly scenario: 'session' | 'pool' | 'scope';
   readonly file: string;
   /** Each is found exactly once in its file; where several places guard against the same, it takes several. */
   readonly edits: readonly { readonly find: string; readonly replace: string; readonly file?: string }[];
@@ -89,6 +89,50 @@ export const faults: readonly PlantedFault[] = [
   {
     name: 'sessions of a dead user go on', scenario: 'session', file: 'actors/service-session.ts',
     edits: one("    if (!card) return this.half.end('NORMAL', reason.message, reason);", '    if (!card) return;'),
+  },
+  {
+    name: 'a message to all leaves somebody out', scenario: 'pool', file: 'actors/sending.ts',
+    edits: one('const elements = onePerPlace(all.filter(', 'const elements = onePerPlace(all.slice(1).filter('),
+  },
+  {
+    name: 'who was started again gets two copies', scenario: 'pool', file: 'actors/sending.ts',
+    edits: one('new Map(elements.map((element) => [JSON.stringify(element.userTransport), element]))', 'new Map(elements.map((element) => [element.identifier, element]))'),
+  },
+  {
+    name: 'answers come from whom the first message went to', scenario: 'pool', file: 'actors/sending-session.ts',
+    edits: one('undefined : { handle, identifier: peIdentifier };', 'undefined : ((this as { first?: PoolElementHandle }).first ??= { handle, identifier: peIdentifier });'),
+  },
+  {
+    name: 'messages go where no data channel is', scenario: 'pool', file: 'actors/mappings.ts',
+    edits: one("scheme: undefined, canCarrySessions: false,", "scheme: undefined, canCarrySessions: true,"),
+  },
+  {
+    name: 'a server that lives is given up', scenario: 'pool', file: 'actors/servers.ts',
+    edits: one('given.isLost ||= removed.some(', 'given.isLost ||= removed.length > 0 || removed.some('),
+  },
+  {
+    name: 'nobody is told that its server is gone', scenario: 'pool', file: 'actors/servers.ts',
+    edits: one('      if (to !== undefined) this.#replaced?.(', '      if (to === undefined) this.#replaced?.('),
+  },
+  {
+    name: 'subscribers hear of nothing', scenario: 'pool', file: 'actors/subscriptions.ts',
+    edits: one('if (subscriber.isWritable) return this.push(subscriber, poolKey);', 'if (subscriber.isWritable) return;'),
+  },
+  {
+    name: 'a dead client is followed by policy alone', scenario: 'pool', file: 'actors/data-plane.ts',
+    edits: one('const meeting = { id, epoch, client, own: this.cards.own(key), preferred };', 'const meeting = { id, epoch, client, own: this.cards.own(key), preferred: [] };'),
+  },
+  {
+    name: 'nobody is met in the place of a dead client', scenario: 'pool', file: 'actors/service-session.ts',
+    edits: one('const card = this.#mayMeet(reason) ? this.#link.control?.card : undefined;', 'const card = this.#mayMeet(reason) && this.epoch < 0 ? this.#link.control?.card : undefined;'),
+  },
+  {
+    name: 'credit is not given back', scenario: 'pool', file: 'delivery/credit.ts',
+    edits: one('    if (this.#consumed * 2 < this.#total) return 0;', '    return 0;'),
+  },
+  {
+    name: 'credit is not minded', scenario: 'pool', file: 'delivery/output-queue.ts',
+    edits: [{ find: 'if (this.isClear && size <= this.credit.credit) {', replace: 'if (this.isClear) {' }, { find: 'if (this.port.congested || item.size > this.credit.credit) break;', replace: 'if (this.port.congested) break;' }],
   },
   {
     name: 'checksum not updated on removal', scenario: 'scope', file: 'handlespace/handlespace.ts',

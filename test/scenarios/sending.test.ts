@@ -218,6 +218,18 @@ describe('rsp.send to all of a pool (RFC 5352 §6.5.5)', () => {
     expect(pool.handled.sort()).toEqual(['1 a', '1 b', '1 c', '2 b', '2 c', '3 a', '3 b', '3 c']);
   });
 
+  it('who was started again where its predecessor was, which is listed still, gets one copy', async () => {
+    const pool = await Pool.of(2);
+    pool.world.host('pe1').process.crash({ peersSee: 'nothing' });
+    const again = await pool.setting.accessPoint('pe1');
+    const handled: string[] = [];
+    await pool.world.settled(again.register('pool', { identifier: 3 }, (session) => { session.on('data', (data) => { handled.push(data.toString()); }); }));
+    expect((await pool.world.settled(pool.user.resolve('pool', { refresh: true }))).elements.map(({ identifier }) => identifier).sort()).toEqual([1, 2, 3]);
+    expect(await pool.world.settled(pool.user.send('pool', 'a', { toAll: true }))).toHaveLength(2);
+    await pool.world.advance(50);
+    expect([handled, pool.handled]).toEqual([['a'], ['2 a']]);
+  });
+
   it('nobody but oneself: reaches nobody, which is no error', async () => {
     const pool = await Pool.of(1);
     expect(await pool.world.settled(pool.points.get(1)!.send('pool', 'a', { toAll: true }))).toEqual([]);

@@ -3,7 +3,7 @@ import { scenarios } from '../../testing/simulation/scenarios.js';
 import { replayCommand, shrink } from '../../testing/simulation/shrink.js';
 import type { Cut, Outcome, Scenario } from '../../testing/simulation/outcome.js';
 
-const SEEDS: Readonly<Record<string, number>> = { session: 40, scope: 6 };
+const SEEDS: Readonly<Record<string, number>> = { session: 40, pool: 15, scope: 6 };
 
 describe.each(scenarios.map((scenario) => [scenario.name, scenario] as const))('scenario %s', (name, scenario) => {
   it('keeps every promise through whatever happens', async () => {

@@ -224,6 +224,7 @@ class PoolLife {
       host: name,
       start: async (host) => {
         const identifier = REGISTRATIONS * ++this.#identifiers;
+        this.#history.hosts.set(identifier, name);
         let running: Running | undefined;
         const accessPoint = await initialize({ registrars: this.#addresses(), environment: host.environment });
         await registered(accessPoint, host, async () => {

@@ -79,7 +79,7 @@ export class CardWatch {
     const { client } = instance;
     if (client === undefined) return;
     const { stage, plan } = this;
-    const isSettled = stage.now - client.changedAt > SETTLED && client.isSet;
+    const isSettled = stage.now - client.changedAt > ON_ITS_WAY && client.isSet;
     const isFair = isSettled && stage.wasNeverDisturbed(instance.host) && this.circumstances.areRegistrarsWell();
     const order = isFair ? client.order : [];
     const well = plan.clients.filter((name) => stage.wasNeverDisturbed(name) && this.circumstances.isRegistered(name)).flatMap((name) => this.circumstances.identifier(name) ?? []);
@@ -175,6 +175,8 @@ class WatchedInstance implements ServiceInstance {
   }
 }
 
-/** Longer than a card is on its way, and than a fault is felt. */
+/** Longer than a card is. */
+const ON_ITS_WAY: Milliseconds = 300;
+/** Longer than a fault is felt. */
 const SETTLED: Milliseconds = 1_500;
 const PATIENCE: Milliseconds = 600_000;

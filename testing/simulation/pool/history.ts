@@ -13,6 +13,8 @@ export interface PoolHistory {
   readonly basic: Set<number>;
   /** Registrations with one, of elements that have several. */
   readonly carriers: Map<number, number>;
+  /** Host of each element. */
+  readonly hosts: Map<number, string>;
   readonly fast: { readonly took: Milliseconds; readonly isUndisturbed: boolean }[];
   readonly slow: SlowHistory;
 }
@@ -46,7 +48,7 @@ export interface SlowHistory {
   ahead: number;
 }
 
-export const emptyPoolHistory = (): PoolHistory => ({ sent: new Map(), basic: new Set(), carriers: new Map(), fast: [], slow: { sent: 0, got: [], ahead: 0 } });
+export const emptyPoolHistory = (): PoolHistory => ({ sent: new Map(), basic: new Set(), carriers: new Map(), hosts: new Map(), fast: [], slow: { sent: 0, got: [], ahead: 0 } });
 
 /** A user's names at rest; lines are `IDENTIFIER ADDRESS`, or `POOL IDENTIFIER`. */
 export interface PoolView {

@@ -56,6 +56,7 @@ export interface PlannedPair {
   readonly size: number;
 }
 
+const BULK = 50_000;
 export const POOL = 'work';
 export const SIDE = 'side';
 export const CLIENTS = 'clients';
@@ -74,8 +75,9 @@ export function planPool(seed: number): PoolPlan {
     return { name: `e${index + 1}`, shape, lessAfter: shape !== 'plain' && random.below(3) === 0 ? lessAfter : undefined, hasSide: index === 0 };
   });
   const clients = random.below(2) === 0 ? ['c1', 'c2', 'c3'] : [];
+  const network = { latency: 0.5 + random.below(5), jitter: random.below(3) * random.below(5), loss: random.below(5) === 0 ? 0.02 : 0, chunks, bufferSize: 0x1_0000 } as const;
   return {
-    network: { latency: 0.5 + random.below(5), jitter: random.below(3) * random.below(5), loss: random.below(5) === 0 ? 0.02 : 0, chunks, bufferSize: 0x1_0000 },
+    network: pair !== undefined && pair.size >= BULK ? { ...network, latency: Math.min(network.latency, 1.5), jitter: 0, loss: 0 } : network, // what was granted to the slow one goes ahead of the fast one, as fast as the path is
     registrars, elements, clients, pair, span,
     card: drawCard(random, span),
     sends: Array.from({ length: 4 + random.below(14) }, (_, index) => drawSend(random, index + 1, span)),
@@ -93,7 +95,7 @@ function drawSend(random: SeededRandom, number: number, span: Milliseconds): Pla
 const drawCard = (random: SeededRandom, span: Milliseconds): PlannedCard => ({
   order: ([['c2', 'c3'], ['c3', 'c2'], ['c3'], []] as const)[random.below(4)] ?? [],
   changesAfter: random.below(3) === 0 ? random.below(span) : undefined,
-  newsEvery: 10 + random.below(60),
+  newsEvery: 20 + random.below(80),
 });
 
 /** Some have more than any queue may keep; not where streams come in small pieces, which cost a turn each. */
