@@ -1,3 +1,4 @@
+import { MOST_MESSAGES } from '../delivery/credit.js';
 import { Pacer } from '../delivery/pacer.js';
 import { deliveryModes } from '../delivery/modes.js';
 import type { Milliseconds } from '../environment.js';
@@ -203,4 +204,5 @@ export function checkSessionOptions(options: SessionOptions): void {
   if (options.window !== undefined) checkOptions('window', options.window, { messages: isU32, bytes: isU32 });
   const { messages = 1, bytes = 1 } = options.window ?? {};
   if (messages < 1 || bytes < 1) throw invalid('window.messages and window.bytes are at least 1');
+  if (messages > MOST_MESSAGES) throw invalid(`window.messages is at most ${MOST_MESSAGES}`);
 }

@@ -44,3 +44,7 @@ export class Credit {
     return granted;
   }
 }
+
+/** Credit counts bytes, but a message of none costs memory too. So many wait for one session at most: twice that at a pool element, beside the window of its pool user for a failover callback's; at a pool
+ *  user for its element's handler, and for its unprompted messages. Windows have no more messages, handlers no more replies. */
+export const MOST_MESSAGES = 0x1_0000;

@@ -46,6 +46,8 @@ export class HeldOutputs {
   get keepsPieces(): boolean { return this.#owned < this.#count; }
   get isEmpty(): boolean { return this.#count === 0; }
 
+  get size(): number { return this.#count; }
+
   hold(output: Output): void { this.#outputs[this.#count++] = output; }
 
   /** Gives out, in order, what `isCommitted`. */

@@ -5,6 +5,9 @@ export class Reassembly {
 
   get isEmpty(): boolean { return this.#parts.length === 0; }
 
+  /** In more pieces than there is reason for: each takes memory, whatever is in it. */
+  get isCrumbled(): boolean { return this.#parts.length > MOST_FRAGMENTS; }
+
   /** @returns the whole payload once its last fragment has come; a lone fragment as it is. */
   add(fragment: Buffer, hasMore: boolean): Buffer | undefined {
     if (!hasMore && this.#parts.length === 0) return fragment;
@@ -25,3 +28,6 @@ export class Reassembly {
     this.#owned = 0;
   }
 }
+
+/** Of one message. Ours are of 64 KiB, and no message is larger than 2 MiB. */
+const MOST_FRAGMENTS = 1024;

@@ -1,7 +1,7 @@
 import { SessionError, UsageError } from '../errors.js';
 import { ASAP_PPID, closeCodes, encodeFrame, mapping, offsets, readU32, type CloseCode } from '../wire/mapping.js';
 import { copyOf, pieceOf } from './buffers.js';
-import { Credit, DEFAULT_CREDIT } from './credit.js';
+import { Credit, DEFAULT_CREDIT, MOST_MESSAGES } from './credit.js';
 import { Incoming } from './incoming.js';
 import type { DeliveryMode } from './modes.js';
 import { OutputQueue } from './output-queue.js';
@@ -90,6 +90,7 @@ export class ServiceHalf extends Credit {
   #bytesSinceCookie = 0;
   #unpromptedSinceCookie = false;
   #unpromptedBytes = 0;
+  #unpromptedCount = 0;
   /** The last one, sent or restored: what is repeated (X-5). */
   #latest: PendingCookie | undefined;
   readonly epoch: number;
@@ -169,7 +170,9 @@ export class ServiceHalf extends Credit {
     if (!recovery && !this.#inOrder(id)) return;
     const mayRunNow = this.#waiting === 0 && this.#mayRun();
     const incoming = new Incoming(id, readU32(bytes, start + offsets.DATA.ppid), recovery, (flags & DATA.ackWanted) !== 0, mayRunNow ? payload : copyOf(payload), this);
-    if (mayRunNow) this.#run(incoming); else this.#waiting = this.#mailbox.push(incoming) - this.#mailboxHead;
+    if (mayRunNow) return this.#run(incoming);
+    this.#waiting = this.#mailbox.push(incoming) - this.#mailboxHead;
+    if (this.#waiting > MOST_MESSAGES + Math.min(MOST_MESSAGES, this.options.windowMessages)) this.close('PROTOCOL_ERROR', `${this.#waiting} messages wait, and the pool user's window has ${this.options.windowMessages}`);
   }
 
   onWindow(bytes: Buffer, start: number): void {
@@ -259,7 +262,7 @@ export class ServiceHalf extends Credit {
   }
 
   #restartCount(): void {
-    this.#sinceCookie = this.#bytesSinceCookie = this.#unpromptedBytes = 0;
+    this.#sinceCookie = this.#bytesSinceCookie = this.#unpromptedBytes = this.#unpromptedCount = 0;
     this.#unpromptedSinceCookie = false;
   }
 
@@ -277,8 +280,8 @@ export class ServiceHalf extends Credit {
     if (refused) return rejected(refused);
     const payload = typeof data === 'string' ? Buffer.from(data) : data;
     incoming.outputBytes += payload.length;
-    if (this.#isHolding && incoming.outputBytes > OUTPUT_LIMIT) {
-      incoming.failure = new SessionError('OUTPUT_LIMIT', `one handler's output is held until it settles and may be ${OUTPUT_LIMIT} bytes; register with outputCommit: false to stream more`, { outcome: 'not-taken' });
+    if (this.#isHolding && (incoming.outputBytes > OUTPUT_LIMIT || incoming.replies >= MOST_MESSAGES)) {
+      incoming.failure = new SessionError('OUTPUT_LIMIT', `one handler's output is held until it settles and may be ${OUTPUT_LIMIT} bytes in ${MOST_MESSAGES} replies; register with outputCommit: false to stream more`, { outcome: 'not-taken' });
       return rejected(incoming.failure);
     }
     const index = incoming.replies++;
@@ -306,11 +309,12 @@ export class ServiceHalf extends Credit {
     if (refused) return rejected(refused);
     const payload = typeof data === 'string' ? Buffer.from(data) : data;
     const committed = this.options.mode === 'effectively-once' && this.stateful && this.owner.snapshot !== undefined;
-    if (committed && this.#unpromptedBytes + payload.length > OUTPUT_LIMIT) this.commit();
-    if (committed && this.#unpromptedBytes + payload.length > OUTPUT_LIMIT) return rejected(new SessionError('OUTPUT_LIMIT', `unprompted messages wait for the snapshot behind the running handler and may be ${OUTPUT_LIMIT} bytes`, { outcome: 'not-taken' }));
+    const isFull = (): boolean => this.#unpromptedBytes + payload.length > OUTPUT_LIMIT || this.#unpromptedCount >= MOST_MESSAGES;
+    if (committed && isFull()) this.commit();
+    if (committed && isFull()) return rejected(new SessionError('OUTPUT_LIMIT', `unprompted messages wait for the snapshot behind the running handler and may be ${OUTPUT_LIMIT} bytes`, { outcome: 'not-taken' }));
     if (this.output.bytes > 0 && this.output.bytes + payload.length > MAX_WAITING) return rejected(new SessionError('OUTPUT_LIMIT', `${this.output.bytes} bytes wait for a pool user that does not read; await what send() returns`, { outcome: 'not-taken' }));
     this.#outputs++;
-    if (committed) { this.#unpromptedSinceCookie = true; this.#unpromptedBytes += payload.length; this.port.flushSoon(); }
+    if (committed) { this.#unpromptedSinceCookie = true; this.#unpromptedBytes += payload.length; this.#unpromptedCount++; this.port.flushSoon(); }
     const copy = copyOf(payload);
     return this.output.put(copy.length, () => { writeData(this.port, this.#session, committed ? 0 : DATA.uncommitted, ppid, 0, copy); }, { payload: copy, ppid }) ?? resolved;
   }
@@ -441,7 +445,9 @@ export class ServiceHalf extends Credit {
       return undefined;
     }
     if (!hasMore && this.#partial === undefined) return fragment;
-    return (this.#partial ??= new Reassembly()).add(fragment, hasMore);
+    const whole = (this.#partial ??= new Reassembly()).add(fragment, hasMore);
+    if (this.#partial.isCrumbled) this.close('PROTOCOL_ERROR', 'a message in too many fragments');
+    return whole;
   }
 
   #consumed(bytes: number): void {

@@ -1,6 +1,6 @@
 import { closeCodes, encodeFrame, mapping, offsets, readU32 } from '../wire/mapping.js';
 import { pieceOf } from './buffers.js';
-import { Credit, DEFAULT_CREDIT } from './credit.js';
+import { Credit, DEFAULT_CREDIT, MOST_MESSAGES } from './credit.js';
 import { SessionError } from '../errors.js';
 import { HeldOutputs, Output } from './held.js';
 import { deliveryModes, type DeliveryMode } from './modes.js';
@@ -209,7 +209,7 @@ export class UserHalf extends Credit {
     const payload = this.#whole(pieceOf(bytes, start + offsets.DATA.tail, end), (flags & more) !== 0);
     if (!payload) return;
     const output = new Output(this.sessionId, undefined, ++this.#unprompted, ++this.#outputs, false, readU32(bytes, start + offsets.DATA.ppid), payload);
-    if ((flags & mapping.DATA.flags.uncommitted) !== 0) this.owner.give(output); else this.#held.hold(output);
+    if ((flags & mapping.DATA.flags.uncommitted) !== 0) this.owner.give(output); else this.#hold(output);
     if (this.#early) this.#checkEarly();
   }
 
@@ -313,7 +313,7 @@ export class UserHalf extends Credit {
     if (entry.mode !== 'effectively-once') return this.owner.give(output);
     if (this.#streaming) return this.#stream(entry, output);
     if (entry.answered) return this.consumed(output.payload.length);
-    this.#held.hold(output);
+    this.#hold(output);
   }
 
   #stream(entry: Kept, output: Output): void {
@@ -322,8 +322,14 @@ export class UserHalf extends Credit {
     this.owner.give(output);
   }
 
+  /** More than its pool element may let wait is a violation. */
+  #hold(output: Output): void {
+    this.#held.hold(output);
+    if (this.#held.size > MOST_HELD) this.owner.violation(`${this.#held.size} messages wait for a cookie or DONE`);
+  }
+
   #holdRecovery(output: Output): void {
-    if (this.#streaming || this.mode !== 'effectively-once') this.owner.give(output); else this.#held.hold(output);
+    if (this.#streaming || this.mode !== 'effectively-once') this.owner.give(output); else this.#hold(output);
   }
 
   #releaseRecovery(id: number): void {
@@ -367,8 +373,13 @@ export class UserHalf extends Credit {
       return undefined;
     }
     if (!hasMore && this.#partial === undefined) return payload;
-    return (this.#partial ??= new Reassembly()).add(payload, hasMore);
+    const whole = (this.#partial ??= new Reassembly()).add(payload, hasMore);
+    if (this.#partial.isCrumbled) this.owner.violation('a message in too many fragments');
+    return whole;
   }
 }
+
+/** A handler's replies and unprompted messages, those of a handler before it whose cookie is on its way, and a callback's. */
+const MOST_HELD = 4 * MOST_MESSAGES;
 
 const left = (): SessionError => new SessionError('MESSAGE_LOST', 'the session has left the pool element; its callback runs again at the next', { outcome: 'not-taken' });

@@ -215,6 +215,40 @@ describe('a peer that breaks the rules (D-16)', () => {
     }
     expect(to === 'service' ? pair.ended?.code : pair.violations[0]).toEqual(to === 'service' ? 'PROTOCOL_ERROR' : 'more than the credit of 4194304 bytes was sent');
   });
+
+  it.each([['a service', 'service'], ['a pool user', 'user']] as const)('D-21: %s that is sent messages of no bytes, which no credit counts, without end', async (_who, to) => {
+    const pair = await opened({ stateful: false, start: () => ({ handle: () => new Promise<void>(() => undefined) }) });
+    pair.send('a');
+    await pair.run();
+    let sent = 0;
+    const isStopped = (): boolean => (to === 'service' ? pair.ended !== undefined : pair.violations.length > 0);
+    for (; sent < 300_000 && !isStopped(); sent++) {
+      if (to === 'service') pair.service!.onData(...frame({ type: 'DATA', session: 1, ppid: 0, id: 2 + sent, tail: Buffer.alloc(0) }));
+      else pair.user.onReply(...frame({ type: 'REPLY', session: 1, ppid: 0, id: 1, index: sent, tail: Buffer.alloc(0) }));
+    }
+    expect(sent).toBe(to === 'service' ? 0x1_0000 + 1024 + 1 : 4 * 0x1_0000 + 1);
+    expect(to === 'service' ? pair.ended?.code : pair.violations[0]).toEqual(to === 'service' ? 'PROTOCOL_ERROR' : '262145 messages wait for a cookie or DONE');
+  });
+
+  it.each([['a service', 'service'], ['a pool user', 'user']] as const)('D-21: %s that is sent crumbs of a message that never ends', async (_who, to) => {
+    const pair = await opened({ stateful: false, start: () => ({ handle: () => new Promise<void>(() => undefined) }) });
+    pair.send('a');
+    await pair.run();
+    for (let sent = 0; sent < 1_025; sent++) {
+      if (to === 'service') pair.service!.onData(...frame({ type: 'DATA', session: 1, more: true, ppid: 0, id: 2, tail: Buffer.alloc(0) }));
+      else pair.user.onReply(...frame({ type: 'REPLY', session: 1, more: true, ppid: 0, id: 1, index: 0, tail: Buffer.alloc(0) }));
+    }
+    expect(to === 'service' ? pair.ended?.reason : pair.violations[0]).toEqual('a message in too many fragments');
+  });
+
+  it('D-21: a handler may reply with nothing 65 536 times, and no more: OUTPUT_LIMIT', async () => {
+    const refused: string[] = [];
+    const pair = await opened({ stateful: false, start: () => ({ handle: (incoming) => { for (let reply = 0; reply <= 0x1_0000; reply++) incoming.reply('').catch((error: { code: string }) => { refused.push(error.code); }); } }) });
+    pair.send('a');
+    await pair.run();
+    await settle();
+    expect(refused).toEqual(['OUTPUT_LIMIT']);
+  });
 });
 
 it('D-20: a snapshot is asked for when half of the window is handled, by messages or by bytes', async () => {
