@@ -11,7 +11,11 @@ export interface Outcome {
   readonly err: string;
 }
 
-const scripts = join(process.cwd(), 'test/interop/lab/guest');
+export const scripts = join(process.cwd(), 'test/interop/lab/guest');
+
+/** How many associations and ports are in use, after a moment in which those that are being shut down may end; no encapsulation any more. */
+const quiet = 'cd /proc/sys/net/sctp; echo 0 >udp_port; echo 0 >encap_port; '
+  + 'for try in 1 2 3 4 5; do count=$(cat /proc/net/sctp/assocs /proc/net/sctp/eps | grep -vc LPORT); [ $count = 0 ] && break; sleep 0.1; done; echo $count';
 
 /** A user-mode Linux: one machine of the lab, 10.77.0.10 x its number. */
 export class Guest {
@@ -73,8 +77,8 @@ export class Guest {
   /** Ends its jobs, and boots it anew where that leaves associations or ports in use: those of a silent death last for minutes. */
   async rest(): Promise<void> {
     await Promise.all([...this.#jobs].map(async (job) => this.stop(job, 'KILL')));
-    const { out } = await this.run('cat /proc/net/sctp/assocs /proc/net/sctp/eps | grep -vc LPORT; cat /proc/sys/net/sctp/udp_port');
-    if (out !== '0\n0') await this.reboot();
+    const { out } = await this.run(quiet);
+    if (out !== '0') await this.reboot();
   }
 
   get #console(): string { return join(this.state, `guest${this.number}.console`); }

@@ -27,7 +27,7 @@ function flagsOf(type: Message['type'], flags: Record<string, boolean>): string[
 }
 
 const names: Readonly<Record<string, string>> = {
-  'poolHandle': 'pool_handle_pool_handle', 'peIdentifier': 'pe_identifier', 'serverIdentifier': 'server_identifier', 'cookie': 'cookie',
+  'poolHandle': 'pool_handle_pool_handle', 'peIdentifier': 'pe_identifier', 'serverIdentifier': 'server_identifier', 'cookie': 'cookie', 'capabilities': 'parameter_value', 'tie': 'parameter_value', 'snapshot': 'parameter_value',
   'itemsWanted': 'hropt_items', 'checksum': 'pe_checksum', 'parameter': 'parameter_value', 'unrecognized.value': 'parameter_value',
   'sendingServer': 'sender_servers_id', 'receivingServer': 'receiver_servers_id', 'targetingServer': 'target_servers_id',
   'serverInformation.serverId': 'server_information_server_identifier', 'updateAction': 'update_action',
@@ -46,6 +46,7 @@ function tell(value: object, inside: string): string[] {
     if (key === 'transport' && typeof part === 'string') return [];
     if (key === 'updateAction') return [`update_action ${Number(part === 'DEL_PE')}`, 'reserved 0'];
     if (key === 'use') return [`transport_use ${Number(part === 'data-and-control')}`];
+    if (key === 'generation' || key === 'page') return [`parameter_value ${Object.values(part as object).map((word: number) => word.toString(16).padStart(8, '0')).join('')}`]; // ours: tshark shows its bytes
     if (key === 'type' || (inside === 'error' && (key === 'information' || key === 'code'))) return [];
     if (part instanceof Uint8Array && inside === 'error') return [`parameter_value ${Buffer.from(part).toString('hex').slice(8)}`].filter((line) => part.length > 0 && line); // without its header
     if (part instanceof Uint8Array) return part.length === 0 ? [] : [`${nameOf(inside, key)} ${Buffer.from(part).toString('hex')}`];
