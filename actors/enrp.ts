@@ -3,18 +3,19 @@ import type { RegisteredElement } from '../handlespace/handlespace.js';
 import type { RegistrarPeerOrder } from '../machines/registrar-peer.js';
 import type { LoopMonitor } from '../transports/loop-monitor.js';
 import type { Link } from '../transports/transport.js';
-import { peerStates, type Cause, type EnrpMessage, type EnrpMessageOf, type PeerState, type ServerInformation, type WireError } from '../wire/index.js';
+import type { Cause, EnrpMessage, EnrpMessageOf, PeerState, WireError } from '../wire/index.js';
 import { Allowance, Association, enrpProtocol } from './association.js';
-import { addressesOf } from './dump.js';
+import { Acquaintances, type AcquaintancesOwner } from './enrp-acquaintances.js';
 import { EnrpCopy } from './enrp-copy.js';
 import { Dialers } from './enrp-dialers.js';
 import { Joining, type JoiningNews, type JoiningOwner } from './enrp-joining.js';
 import { EnrpLink, transportOf, type EnrpLinkOwner } from './enrp-link.js';
 import { Peer, type PeerOwner } from './enrp-peer.js';
 import { EnrpRequests } from './enrp-requests.js';
+import { HandleTables, type HandleTablesOwner } from './enrp-tables.js';
 import { Takeovers, type TakeoversOwner } from './enrp-takeovers.js';
 import { schemeOf, type ActorEnvironment } from './environment.js';
-import { TablePieces, updateFrame } from './handle-table.js';
+import { updateFrame } from './handle-table.js';
 import type { RegistrarCore, Replicas } from './registrar-core.js';
 
 export interface EnrpOwner {
@@ -30,7 +31,7 @@ export interface EnrpOwner {
 }
 
 /** A registrar among the others (RFC 5353): links and peers, what each says and is told. Charts decide (machines/registrar-peer.ts, machines/takeover.ts). */
-export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner, JoiningOwner {
+export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner, JoiningOwner, AcquaintancesOwner, HandleTablesOwner {
   readonly peers = new Map<number, Peer>();
   readonly monitor: LoopMonitor;
   readonly environment: ActorEnvironment;
@@ -39,6 +40,8 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner,
   readonly #takeovers: Takeovers;
   readonly #copy: EnrpCopy;
   readonly #requests: EnrpRequests;
+  readonly #acquaintances: Acquaintances;
+  readonly #tables: HandleTables;
   /** For the registrar's chart, while it starts. */
   readonly joining: Joining;
   readonly #warnings: Allowance;
@@ -56,11 +59,14 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner,
     this.#copy = new EnrpCopy(core, this);
     this.#requests = new EnrpRequests(core, this);
     this.joining = new Joining(this.#dialers, this.#copy, this);
+    this.#acquaintances = new Acquaintances(core, this.#dialers, this.joining, this);
+    this.#tables = new HandleTables(core, this.joining, this.#copy, this);
     core.replicas = this;
   }
 
   get identifier(): number { return this.core.identifier; }
   get isServing(): boolean { return this.owner.isServing; }
+  get addresses(): readonly string[] { return this.owner.enrp; }
   get hasTwins(): boolean { return [...this.#links].some(({ isTwin }) => isTwin); }
   tell(news: JoiningNews): void { this.owner.tell(news); }
   get timers() { return this.core.timers; }
@@ -124,6 +130,7 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner,
     Association.open(enrpProtocol(this.identifier), this.environment.transports(schemeOf(address)), address, (association) => this.#enter(new EnrpLink(this, association, address)), this.#linkOptions());
   }
 
+  closeLinks(): void { for (const { association } of [...this.#links]) association.destroy('LINK_CLOSED'); }
   isConnected(registrar: number): boolean { return this.peers.get(registrar)?.isConnected === true; }
 
   #linkOptions() {
@@ -160,17 +167,17 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner,
   }
 
   refused(link: EnrpLink, { reason }: WireError): void {
-    if (link.peer === undefined && link.dialled !== undefined) this.#warn(link, { reason }, 'what answers there does not speak ENRP: is it the address of a registrar for ASAP?');
+    if (link.peer === undefined && link.dialled !== undefined) this.warn(link, { reason }, 'what answers there does not speak ENRP: is it the address of a registrar for ASAP?');
   }
 
   // ---- messages
 
   received(link: EnrpLink, message: EnrpMessage): void {
-    if (message.sendingServer === this.identifier) return this.#ownIdentifier(link, message);
-    if (link.peer === undefined && message.type === 'ENRP_PRESENCE' && !link.isTwin) this.#introduce(link, message);
+    if (message.sendingServer === this.identifier) return this.#acquaintances.ownIdentifier(link, message);
+    if (link.peer === undefined && message.type === 'ENRP_PRESENCE' && !link.isTwin) this.#acquaintances.introduce(link, message);
     const { peer } = link;
     if (peer === undefined) return this.#stranger(link, message);
-    if (peer.id !== message.sendingServer) return this.#warn(link, { registrar: peer.id, says: message.sendingServer }, 'a registrar speaks for another: not heeded');
+    if (peer.id !== message.sendingServer) return this.warn(link, { registrar: peer.id, says: message.sendingServer }, 'a registrar speaks for another: not heeded');
     peer.heard();
     this.#takeovers.heard(peer);
     this.#heed(link, peer, message);
@@ -179,10 +186,10 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner,
   #heed(link: EnrpLink, peer: Peer, message: EnrpMessage): void {
     switch (message.type) {
       case 'ENRP_PRESENCE': return this.#present(link, peer, message);
-      case 'ENRP_LIST_REQUEST': return this.#answerList(link, message, false);
-      case 'ENRP_LIST_RESPONSE': return this.#listed(peer, message);
-      case 'ENRP_HANDLE_TABLE_REQUEST': return this.#answerTable(link, message);
-      case 'ENRP_HANDLE_TABLE_RESPONSE': return this.#tabled(peer, message);
+      case 'ENRP_LIST_REQUEST': return this.#acquaintances.answerList(link, message, false);
+      case 'ENRP_LIST_RESPONSE': return this.#acquaintances.listed(peer, message);
+      case 'ENRP_HANDLE_TABLE_REQUEST': return this.#tables.answer(link, message);
+      case 'ENRP_HANDLE_TABLE_RESPONSE': return this.#tables.received(peer, message);
       case 'ENRP_HANDLE_UPDATE':
         if (message.removalRequest !== undefined) return this.#requests.asked(link, message);
         return this.#updated(link, peer, message);
@@ -196,8 +203,8 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner,
   /** From one who has not said who he is: an operator's tool, or a registrar that asks first. */
   #stranger(link: EnrpLink, message: EnrpMessage): void {
     switch (message.type) {
-      case 'ENRP_LIST_REQUEST': this.#answerList(link, message, true); break;
-      case 'ENRP_HANDLE_TABLE_REQUEST': this.#answerTable(link, message); break;
+      case 'ENRP_LIST_REQUEST': this.#acquaintances.answerList(link, message, true); break;
+      case 'ENRP_HANDLE_TABLE_REQUEST': this.#tables.answer(link, message); break;
       case 'ENRP_HANDLE_UPDATE': if (message.removalRequest !== undefined) this.#requests.asked(link, message); break;
       case 'ENRP_PRESENCE': if (message.flags.replyRequired) link.send(this.presence(message.sendingServer, false, link.localHost)); return;
       default:
@@ -207,132 +214,16 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner,
     link.send(this.presence(message.sendingServer, true, link.localHost)); // §3.4.1
   }
 
-  /** RFC 5353 §3.4.1. */
-  #introduce(link: EnrpLink, { sendingServer, serverInformation }: EnrpMessageOf<'ENRP_PRESENCE'>): void {
-    const addresses = serverInformation === undefined ? [] : addressesOf(serverInformation.transport);
-    const known = this.peers.get(sendingServer);
-    if (sendingServer === 0 || (known === undefined && this.peers.size >= this.core.limits.peers)) return link.association.destroy('TOO_MANY_LINKS');
-    if (known?.isConnected === true && known.addresses.length > 0 && addresses.every((address) => !known.addresses.includes(address))) {
-      link.isTwin = true;
-      return this.#warn(link, { registrar: sendingServer, at: addresses, known: known.addresses }, 'two registrars have one identifier: the newcomer is not heeded (X-49)');
-    }
-    const peer = known ?? this.#meet(sendingServer);
-    if (addresses.length > 0) peer.addresses = addresses;
-    link.peer = peer;
-    peer.links.add(link);
-    for (const address of [...addresses, ...(link.dialled === undefined ? [] : [link.dialled])]) this.#dialers.met(address, sendingServer);
-    for (const address of addresses) this.#dialers.learn(address);
-    this.#dialers.met(addresses[0] ?? '', sendingServer);
-    peer.heard();
-    this.joining.consider();
-  }
-
-  #meet(registrar: number): Peer {
+  meet(registrar: number): Peer {
     const peer = new Peer(this, registrar);
     this.peers.set(registrar, peer);
     return peer;
-  }
-
-  #ownIdentifier(link: EnrpLink, message: EnrpMessage): void {
-    if (message.type !== 'ENRP_PRESENCE') return;
-    if (message.flags.replyRequired) link.send(this.presence(message.sendingServer, false, link.localHost)); // so that the other end sees it as well
-    if (message.serverInformation === undefined || !this.#isOwn(addressesOf(message.serverInformation.transport), link.localHost)) return this.#conflict(link);
-    if (link.dialled === undefined) return;
-    this.#dialers.itself(link.dialled);
-    this.environment.logger.warn({ peer: link.dialled }, 'the address of a peer is this registrar itself');
-    link.association.close();
-    this.joining.consider();
-  }
-
-  /** harmless, says §3.2.1, but ownership, checksums and arbitration go by it. Who has not begun to serve takes another. */
-  #conflict(link: EnrpLink): void {
-    link.isTwin = true;
-    if (this.owner.isServing) return this.#warn(link, { registrar: this.identifier }, 'another registrar has the identifier of this one: not heeded (X-49)');
-    const before = this.identifier;
-    this.core.identifier = this.environment.random.u32() || 1;
-    this.environment.logger.warn({ before, now: this.identifier }, 'another registrar has the identifier of this one, which takes a new one (X-49)');
-    for (const other of [...this.#links]) other.association.destroy('LINK_CLOSED'); // they know it by the old one
-  }
-
-  #isOwn(addresses: readonly string[], seenHost: string): boolean {
-    return this.owner.enrp.some((own) => addresses.includes(addressesOf(transportOf(own, seenHost))[0] ?? ''));
   }
 
   #present(link: EnrpLink, peer: Peer, { flags, checksum }: EnrpMessageOf<'ENRP_PRESENCE'>): void {
     if (flags.replyRequired && !this.#isLeaving) link.send(this.presence(peer.id, false, link.localHost));
     if (checksum === undefined || !this.owner.isServing) return; // no audit without
     peer.tell({ type: checksum === this.core.handlespace.checksum(peer.id) ? 'checksum.agrees' : 'checksum.differs' });
-  }
-
-  // ---- lists
-
-  #answerList(link: EnrpLink, { sendingServer }: EnrpMessage, isWatcher: boolean): void {
-    const isReady = this.owner.isServing;
-    const listed = isReady ? [...this.peers.values()].filter(({ id, addresses, state }) => (id !== sendingServer || link.isTwin) && addresses.length > 0 && (isWatcher || state === 'active')) : [];
-    link.send({
-      type: 'ENRP_LIST_RESPONSE', flags: { reject: !isReady }, sendingServer: this.identifier, receivingServer: sendingServer,
-      serverInformation: listed.map(({ id, addresses }) => ({ serverId: id, transport: transportOf(addresses[0] as string, '') })),
-      peerStates: isWatcher && listed.length > 0 ? Uint8Array.from(listed, ({ state }) => Math.max(0, peerStates.indexOf(state as PeerState))) : undefined,
-    });
-  }
-
-  #listed(peer: Peer, { flags, serverInformation }: EnrpMessageOf<'ENRP_LIST_RESPONSE'>): void {
-    if (!peer.isListAwaited) return;
-    peer.isListAwaited = false;
-    const isMentor = this.joining.isMentor(peer);
-    if (flags.reject) return isMentor ? this.owner.tell({ type: 'mentor.refused' }) : undefined;
-    for (const information of serverInformation) if (!this.#learn(peer, information)) return;
-    if (isMentor) this.owner.tell({ type: 'list.received' });
-  }
-
-  /** @returns false where it has our own identifier. */
-  #learn(from: Peer, information: ServerInformation): boolean {
-    const { serverId } = information;
-    const addresses = addressesOf(information.transport);
-    if (serverId === this.identifier) {
-      const { link } = from;
-      if (link === undefined || this.#isOwn(addresses, link.localHost)) return true; // a former life of this one
-      this.#conflict(link);
-      return false;
-    }
-    if (serverId === 0 || (!this.peers.has(serverId) && this.peers.size >= this.core.limits.peers)) return true;
-    const other = this.peers.get(serverId) ?? this.#meet(serverId);
-    if (other.addresses.length === 0) other.addresses = addresses;
-    for (const address of addresses) this.#dialers.learn(address);
-    return true;
-  }
-
-  // ---- tables, RFC 5353 §3.2.3, §3.6.3
-
-  #answerTable(link: EnrpLink, { sendingServer, flags }: EnrpMessageOf<'ENRP_HANDLE_TABLE_REQUEST'>): void {
-    if (!this.owner.isServing) {
-      return link.send({ type: 'ENRP_HANDLE_TABLE_RESPONSE', flags: { reject: true, moreToSend: false }, sendingServer: this.identifier, receivingServer: sendingServer, poolEntries: [] });
-    }
-    const now = this.environment.clock.now();
-    const isForgotten = now - link.pieceAt >= 1.5 * this.timers.t1EnrpRequest; // §3.2.3: whoever asks has given up by then, after 2 T1, and begins anew
-    if (link.pieces?.isOwn !== flags.ownChildrenOnly || isForgotten) link.pieces = new TablePieces(this.core.handlespace, flags.ownChildrenOnly, this.identifier);
-    link.pieceAt = now;
-    const { frame, isLast } = link.pieces.next(sendingServer);
-    if (isLast) link.pieces = undefined;
-    link.association.sendFrame(frame);
-  }
-
-  #tabled(peer: Peer, message: EnrpMessageOf<'ENRP_HANDLE_TABLE_RESPONSE'>): void {
-    if (this.joining.tabled(peer, message) || peer.marked === undefined) return;
-    const { flags: { reject, moreToSend }, poolEntries } = message;
-    peer.isBetweenPieces = moreToSend;
-    if (reject) return peer.tell({ type: 'audit.failed' });
-    const isNews = this.#copy.resynchronise(peer, poolEntries);
-    if (moreToSend && !isNews) {
-      peer.isBetweenPieces = false;
-      return peer.tell({ type: 'audit.failed' });
-    }
-    if (!moreToSend) {
-      this.#copy.sweep(peer);
-      return peer.tell({ type: 'audit.done' });
-    }
-    peer.tell({ type: 'audit.progress' });
-    this.requestPiece(peer, true);
   }
 
   // ---- updates, RFC 5353 §3.3
@@ -364,7 +255,7 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner,
   isActive(registrar: number): boolean { return this.peers.get(registrar)?.state === 'active'; }
 
   refuse(link: EnrpLink, peer: Peer, cause: Cause): void {
-    this.#warn(link, { registrar: peer.id, cause: cause.cause }, 'a registrar says what it may not say: not heeded');
+    this.warn(link, { registrar: peer.id, cause: cause.cause }, 'a registrar says what it may not say: not heeded');
     this.sendError(link, peer.id, cause);
   }
 
@@ -411,7 +302,7 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner,
 
   /** Pool elements whose home nobody knows any more: it is met as one that has only been named, and taken over when it stays away. */
   #adoptOrphans(): void {
-    for (const home of [...this.core.handlespace.owners()]) if (home !== this.identifier && home !== 0 && !this.peers.has(home)) this.#meet(home);
+    for (const home of [...this.core.handlespace.owners()]) if (home !== this.identifier && home !== 0 && !this.peers.has(home)) this.meet(home);
   }
 
   ownsElements(registrar: number): boolean { return this.core.handlespace.owned(registrar).size > 0; }
@@ -461,7 +352,7 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner,
     this.#takeovers.gone(peer.id);
   }
 
-  #warn(link: EnrpLink, details: object, message: string): void {
+  warn(link: EnrpLink, details: object, message: string): void {
     if (this.#warnings.take()) this.environment.logger.warn({ peer: link.remote, ...details }, message);
   }
 }
