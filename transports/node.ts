@@ -1,6 +1,7 @@
 import { randomBytes, randomFillSync } from 'node:crypto';
-import { createSocket, type Socket as UdpSocket } from 'node:dgram';
-import { connect, createServer, isIPv6, type AddressInfo, type Server } from 'node:net';
+import { createSocket, type Socket as UdpSocket, type SocketOptions } from 'node:dgram';
+import { lookup } from 'node:dns';
+import { connect, createServer, isIP, isIPv6, type AddressInfo, type Server } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import type { Clock, Milliseconds, Random } from '../environment.js';
 import { isGroup, type ByteServer, type ByteSocket, type DatagramBinding, type DatagramNetwork, type DatagramSocket, type Endpoint, type Network } from './network.js';
@@ -66,7 +67,7 @@ const close = (server: Server): Promise<void> => {
 };
 
 function bind(at: DatagramBinding, receive: (bytes: Buffer, from: Endpoint) => void): Promise<DatagramSocket> {
-  const socket = createSocket({ type: isIPv6(at.host) ? 'udp6' : 'udp4', reuseAddr: at.shared === true });
+  const socket = createSocket({ type: isIPv6(at.host) ? 'udp6' : 'udp4', reuseAddr: at.shared === true, lookup: lookUpNames });
   return new Promise((resolve, reject) => {
     const fail = (error: Error): void => {
       socket.close();
@@ -88,6 +89,22 @@ function bind(at: DatagramBinding, receive: (bytes: Buffer, from: Endpoint) => v
   });
 }
 
+/** An address is its own: a datagram to one leaves within the call, without a turn of the loop for the resolver. */
+const lookUpNames: NonNullable<SocketOptions['lookup']> = (host, options, found) => {
+  const family = isIP(host);
+  if (family === 0) lookup(host, options, found);
+  else found(null, host, family);
+};
+
+/** The address of ours by which this machine would send to that one. Nothing is sent. */
+export function nodeRoute(peer: string): Promise<string> {
+  const socket = createSocket({ type: isIPv6(peer) ? 'udp6' : 'udp4', lookup: lookUpNames });
+  return new Promise<string>((resolve, reject) => {
+    socket.once('error', reject);
+    socket.connect(9, peer, () => { resolve(socket.address().address); });
+  }).finally(() => { socket.close(); });
+}
+
 /** Linux takes a group's address and keeps what is sent to other groups at the same port away; elsewhere sending from such a socket fails. */
 const addressToBind = (host: string): string => (!isGroup(host) || process.platform === 'linux' ? host : isIPv6(host) ? '::' : '0.0.0.0');
 
@@ -105,7 +122,7 @@ class NodeDatagramSocket implements DatagramSocket {
   }
 
   send(bytes: Uint8Array, { host, port }: Endpoint): void {
-    if (this.#isOpen) this.#socket.send(Uint8Array.from(bytes), port, host, () => undefined); // a copy: it is sent after this turn
+    if (this.#isOpen) this.#socket.send(Buffer.from(bytes), port, host); // a copy: it may be sent after this turn
   }
 
   join(group: string): void {

@@ -33,8 +33,14 @@ export interface TransportWorld {
   };
 }
 
+export interface Abilities {
+  readonly hasFaults?: boolean;
+  /** Whether it judges the silence of a peer itself, so that a kill (which no kernel tells of) is found; or has been told not to; or leaves it to others. */
+  readonly silence?: 'judged' | 'ignored' | 'unknown';
+}
+
 /** The definition of a transport. */
-export function describeTransport(name: string, build: () => TransportWorld | Promise<TransportWorld>, { hasFaults = false } = {}): void {
+export function describeTransport(name: string, build: () => TransportWorld | Promise<TransportWorld>, { hasFaults = false, silence = 'unknown' }: Abilities = {}): void {
   describe(`${name} is a transport`, () => {
     let stage: Stage;
     beforeEach(async () => {
@@ -102,7 +108,7 @@ export function describeTransport(name: string, build: () => TransportWorld | Pr
         const { client, server, at } = await stage.pair();
         expect(client.link.peer).toBe(at);
         expect(server.link.peer).toBe(client.link.local);
-        expect(client.link.local).toMatch(new RegExp(`^${stage.world.scheme}://[^:]+:[1-9]`));
+        expect(client.link.local).toMatch(new RegExp(`^${stage.world.scheme.replace('+', '\\+')}://[^:]+:[1-9]`));
       });
 
       it('know when they last heard and last sent', async () => {
@@ -294,6 +300,7 @@ export function describeTransport(name: string, build: () => TransportWorld | Pr
       });
 
       it.each(['tls', 'sctp', 'sctp+udp'])('%s:// is a feature not there yet', (scheme) => {
+        if (scheme === stage.world.scheme) return;
         const probe = new Probe(() => undefined);
         expect(() => stage.world.client.connect(`${scheme}://host:1`, probe, { framing })).toThrow(FeatureUnavailableError);
       });
@@ -381,7 +388,21 @@ export function describeTransport(name: string, build: () => TransportWorld | Pr
           expect(usual.reason?.code).toBe('CONNECT_TIMEOUT');
         });
 
-        it('a silent partition leaves the link up; what was sent arrives when it heals', async () => {
+        if (silence === 'judged') it('a silent partition, and a peer that is killed, are SILENCE after half a second', async () => {
+          const { client, server, at } = await stage.pair();
+          stage.faults.cut();
+          await stage.faults.pass(450);
+          expect([client.isDown, server.isDown]).toEqual([false, false]);
+          await stage.faults.pass(200);
+          expect([client.reason?.code, server.reason?.code]).toEqual(['SILENCE', 'SILENCE']);
+          stage.faults.heal();
+          const another = stage.connect(at);
+          await stage.until(() => another.isUp);
+          stage.faults.crashServer();
+          await stage.faults.pass(650);
+          expect(another.reason?.code).toBe('SILENCE');
+        });
+        else it('a silent partition leaves the link up; what was sent arrives when it heals', async () => {
           const { client, server } = await stage.pair();
           stage.faults.cut();
           client.send('through');
@@ -391,7 +412,7 @@ export function describeTransport(name: string, build: () => TransportWorld | Pr
           await stage.until(() => server.count === 1);
         });
 
-        it('a peer that is killed is LINK_LOST', async () => {
+        if (silence === 'unknown') it('a peer that is killed is LINK_LOST', async () => {
           const { client } = await stage.pair();
           stage.faults.crashServer();
           await stage.until(() => client.isDown);

@@ -1,0 +1,44 @@
+import { createSctpTransport } from '../../../transports/sctp/sctp.js';
+import type { SctpOptions } from '../../../transports/sctp/settings.js';
+import { World } from '../../../testing/world.js';
+import { describeTransport, type TransportWorld } from '../compliance.js';
+import { framing, Probe } from '../probe.js';
+import { spoiled } from './bad-network.js';
+import { rawNetwork } from './raw-peer.js';
+
+describeTransport('sctp+udp', () => memoryWorld(), { hasFaults: true, silence: 'judged' });
+describeTransport('sctp+udp that judges no silence', () => memoryWorld({}, { silence: Infinity, maxRetransmissions: Infinity }), { hasFaults: true, silence: 'ignored' });
+
+describe.each([[0.05, 1], [0.05, 2], [0.15, 3], [0.15, 4]])('%f of all datagrams lost, others late, twice and out of order; seed %i', (loss, seed) => {
+  describeTransport('sctp+udp', () => memoryWorld({ seed, latency: 2, jitter: 6, loss }, { silence: 2000, closeTimeout: 10_000 }));
+});
+
+async function memoryWorld(options: ConstructorParameters<typeof World>[0] = {}, settings: SctpOptions = {}): Promise<TransportWorld> {
+  const world = new World(options);
+  const [client, server] = [world.host('client'), world.host('server')];
+  const isBad = (options?.loss ?? 0) > 0;
+  const build = ({ network, clock, logger, random, environment }: typeof client) => createSctpTransport({
+    datagrams: isBad ? spoiled(network, random, 0.05) : network, clock, logger, random, lookUp: (host) => environment.lookUp(host), ...settings,
+  });
+  const transports = { client: build(client), server: build(server) };
+  await transports.server.listen('sctp+udp://server:7', () => new Probe(() => undefined), { framing }); // so that the host answers for ports where nobody listens
+  return {
+    scheme: 'sctp+udp',
+    client: isBad ? { ...transports.client, schemes: ['sctp+udp'], connect: (at, handler, rest) => transports.client.connect(at, handler, { connectTimeout: 20_000, ...rest }) } : transports.client,
+    server: transports.server,
+    host: 'server',
+    clientNetwork: rawNetwork(client, client.network, () => server.address),
+    log: world.log,
+    patience: 2000,
+    changed: () => undefined,
+    until: async (condition) => void (await world.until(condition)),
+    turn: () => world.advance(20),
+    closedPort: () => Promise.resolve(1),
+    faults: {
+      cut: () => world.network.partition('client', 'server'),
+      heal: () => world.network.heal(),
+      pass: (ms) => world.advance(ms),
+      crashServer: () => server.process.crash(),
+    },
+  };
+}

@@ -1,0 +1,206 @@
+import { isIP, isIPv6 } from 'node:net';
+import { silentLogger, type Clock, type Logger, type Random } from '../../environment.js';
+import { TransportError, type TransportErrorCode, UsageError } from '../../errors.js';
+import { formatAddress, parseAddress, type ParsedAddress } from '../address.js';
+import type { DatagramNetwork, NetworkError } from '../network.js';
+import type { ConnectOptions, Link, Listener, ListenOptions, Transport, TransportAddress } from '../transport.js';
+import type { Association } from './association.js';
+import { SctpLink, type SctpLinkHandler, type SctpLinkOptions } from './link.js';
+import { loadPackage } from './package.js';
+import { SCTP_DEFAULTS, type SctpOptions, type SctpSettings } from './settings.js';
+import { Stack, type StackWorld } from './stack.js';
+
+export interface SctpTransportOptions extends SctpOptions {
+  /** UDP for `sctp+udp`; raw IP (raw.ts) for `sctp`. */
+  readonly datagrams: DatagramNetwork;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger?: Logger;
+  /** Default `sctp+udp`. */
+  readonly scheme?: 'sctp+udp' | 'sctp';
+  /** IP addresses of a host name. */
+  readonly lookUp: (host: string) => Promise<readonly string[]>;
+  /** By which address of ours a peer is reached: a socket that is bound to all of them does not say. Default: not told. */
+  readonly route?: (peer: string) => Promise<string>;
+}
+
+export interface SctpConnectOptions extends ConnectOptions, SctpLinkOptions {
+  /** SCTP port of ours: one that listens here may connect, too (ENRP goes from 9901 to 9901). Default a free one. */
+  readonly localPort?: number;
+}
+
+export interface SctpTransport extends Transport {
+  connect(address: TransportAddress, handler: SctpLinkHandler, options: SctpConnectOptions): SctpLink;
+  listen(address: TransportAddress, accept: (link: SctpLink) => SctpLinkHandler, options: ListenOptions & SctpLinkOptions): Promise<Listener>;
+}
+
+/** SCTP in user space, by default over UDP (RFC 6951). The port of its addresses is the SCTP port.
+ *  @throws FeatureUnavailableError at the first use, where npm `sctp` is not there as it should be. */
+export function createSctpTransport(options: SctpTransportOptions): SctpTransport {
+  return new SctpNetwork(options);
+}
+
+class SctpNetwork implements SctpTransport {
+  readonly schemes: readonly string[];
+  readonly #options: SctpTransportOptions;
+  readonly #settings: SctpSettings;
+  readonly #logger: Logger;
+  readonly #scheme: string;
+  /** By the address they are bound to; one socket serves all ports and peers of an address. */
+  readonly #stacks = new Map<string, Promise<Stack>>();
+  #world: StackWorld | undefined;
+
+  constructor(options: SctpTransportOptions) {
+    this.#options = options;
+    this.#settings = { ...SCTP_DEFAULTS, ...Object.fromEntries(Object.entries(options).filter(([key, value]) => key in SCTP_DEFAULTS && value !== undefined)) };
+    this.#logger = options.logger ?? silentLogger;
+    this.#scheme = options.scheme ?? 'sctp+udp';
+    this.schemes = [this.#scheme];
+    const { mtu } = this.#settings;
+    if (!(mtu >= 576 && mtu <= 0xffff)) throw new UsageError('INVALID_OPTION', `mtu ${mtu}: 576 to 65535 bytes`);
+  }
+
+  connect(address: TransportAddress, handler: SctpLinkHandler, options: SctpConnectOptions): SctpLink {
+    const to = parseAddress(address, this.schemes);
+    const world = this.#begin();
+    const link = SctpLink.connecting({ ...world, settings: this.#settings }, formatAddress(this.#scheme, to.host, to.port), handler, options, options.connectTimeout ?? CONNECT_TIMEOUT);
+    void this.#attach(link, to, options.localPort ?? 0).catch((error: NetworkError) => {
+      link.failed(error instanceof TransportError ? error : new TransportError(codeOf(error, 'CONNECT_FAILED'), `cannot connect to ${address}: ${error.code ?? error.message}`, { cause: error }));
+    });
+    return link;
+  }
+
+  async listen(address: TransportAddress, accept: (link: SctpLink) => SctpLinkHandler, options: ListenOptions & SctpLinkOptions): Promise<Listener> {
+    const at = parseAddress(address, this.schemes);
+    this.#begin();
+    const stack = await this.#bindTo(at, address);
+    let links = 0;
+    let refused = 0;
+    const left = (): void => {
+      links -= 1;
+      if (refused > 0) this.#logger.warn({ code: 'TOO_MANY_LINKS', at: address, refused }, 'links are accepted again');
+      refused = 0;
+    };
+    const admit = (association: Association): SctpLink | undefined => {
+      if (links >= (options.maxLinks ?? DEFAULT_MAX_LINKS)) {
+        refused += 1;
+        if (refused === 1) this.#logger.warn({ code: 'TOO_MANY_LINKS', at: address, peer: stack.nameOf(association), links }, 'too many links: refused');
+        return undefined;
+      }
+      links += 1;
+      return this.#accepted(stack, association, accept as (link: Link) => SctpLinkHandler, options, left);
+    };
+    const port = this.#open(stack, at, admit, address);
+    let isClosed = false;
+    return {
+      address: formatAddress(this.#scheme, at.host, port),
+      close: async () => {
+        if (isClosed) return;
+        isClosed = true;
+        stack.unlisten(port);
+        await Promise.resolve();
+      },
+    };
+  }
+
+  #begin(): StackWorld {
+    const { clock, random } = this.#options;
+    return (this.#world ??= { clock, random, logger: this.#logger, scheme: this.#scheme, settings: this.#settings, chunks: loadPackage() });
+  }
+
+  #accepted(stack: Stack, association: Association, accept: (link: Link) => SctpLinkHandler, options: ListenOptions & SctpLinkOptions, left: () => void): SctpLink {
+    const { host } = stack.local;
+    const { localPort, peer } = association;
+    const ends = { local: formatAddress(this.#scheme, host, localPort), peer: stack.nameOf(association) };
+    const link = SctpLink.accepted({ ...this.#begin(), settings: this.#settings }, association, ends, accept, options, left);
+    if (isWildcard(host)) void this.#localFor(stack, peer.host).then((local) => { link.nameLocal(formatAddress(this.#scheme, local, localPort)); });
+    return link;
+  }
+
+  #open(stack: Stack, at: ParsedAddress, admit: (association: Association) => SctpLink | undefined, address: string): number {
+    try {
+      return stack.listen(at.port, admit);
+    } catch (error) {
+      throw listenError(error as NetworkError, address);
+    }
+  }
+
+  async #attach(link: SctpLink, to: ParsedAddress, localPort: number): Promise<void> {
+    const host = isIP(to.host) === 0 ? (await this.#options.lookUp(to.host))[0] : to.host;
+    if (host === undefined) throw Object.assign(new Error(`${to.host} has no address`), { code: 'ENOTFOUND' });
+    const stack = await this.#stackTowards(host, localPort);
+    const local = await this.#localFor(stack, host);
+    if (link.isDown) return stack.restIfUnused();
+    if (stack.isClosed) return this.#attach(link, to, localPort); // its last association has gone meanwhile
+    const association = stack.connect(localPort, to.port, { host, port: this.#settings.peerUdpPort }, link);
+    link.attach(association, formatAddress(this.#scheme, local, association.localPort));
+    association.connect();
+  }
+
+  async #localFor(stack: Stack, peer: string): Promise<string> {
+    const { host } = stack.local;
+    return isWildcard(host) && this.#options.route !== undefined ? this.#options.route(peer).catch(() => host) : host;
+  }
+
+  /** The socket of the port that listens; else one that can send there; else one of its own, whose UDP port is free. */
+  async #stackTowards(host: string, localPort: number): Promise<Stack> {
+    const stacks = await Promise.all([...this.#stacks.values()].map((stack) => stack.catch(() => undefined)));
+    const fitting = stacks.filter((stack): stack is Stack => stack !== undefined && reaches(stack.local.host, host));
+    const listening = localPort === 0 ? undefined : fitting.find((stack) => stack.isListening(localPort));
+    return listening ?? fitting[0] ?? this.#bind(isIPv6(host) ? '::' : '0.0.0.0', true);
+  }
+
+  async #bindTo(at: ParsedAddress, address: string): Promise<Stack> {
+    try {
+      const [host] = isIP(at.host) === 0 ? await this.#options.lookUp(at.host) : [at.host];
+      if (host === undefined) throw Object.assign(new Error(`${at.host} has no address`), { code: 'ENOTFOUND' });
+      return await this.#bind(host, false);
+    } catch (error) {
+      throw listenError(error as NetworkError, address);
+    }
+  }
+
+  #bind(host: string, isClient: boolean): Promise<Stack> {
+    const bound = this.#stacks.get(host);
+    if (bound !== undefined) return bound;
+    const stack = this.#build(host, isClient);
+    this.#stacks.set(host, stack);
+    stack.catch(() => { this.#stacks.delete(host); });
+    return stack;
+  }
+
+  async #build(host: string, isClient: boolean): Promise<Stack> {
+    const { datagrams } = this.#options;
+    const bound: { stack?: Stack } = {};
+    const bind = (port: number) => datagrams.bind({ host, port }, (bytes, from) => bound.stack?.receive(bytes, from));
+    const socket = await bind(this.#settings.udpPort).catch((error: NetworkError) => {
+      if (!isClient || error.code !== 'EADDRINUSE') throw error;
+      return bind(0);
+    });
+    const overhead = (isIPv6(host) ? 40 : 20) + (this.#scheme === 'sctp' ? 0 : 8);
+    const stack = new Stack(this.#begin(), socket, overhead, () => {
+      this.#stacks.delete(host);
+      stack.close();
+    });
+    bound.stack = stack;
+    return stack;
+  }
+}
+
+const CONNECT_TIMEOUT = 1000;
+const DEFAULT_MAX_LINKS = 10_000;
+
+const isWildcard = (host: string): boolean => host === '0.0.0.0' || host === '::';
+const isLoopback = (host: string): boolean => host.startsWith('127.') || host === '::1';
+
+/** Whether a socket bound to `local` can send to `host`. */
+const reaches = (local: string, host: string): boolean =>
+  isIPv6(local) === isIPv6(host) && (isWildcard(local) || isLoopback(local) === isLoopback(host));
+
+const codeOf = (error: NetworkError, otherwise: TransportErrorCode): TransportErrorCode =>
+  error.code === 'EADDRINUSE' ? 'ADDRESS_IN_USE' : error.code === 'ENOTFOUND' || error.code === 'EAI_AGAIN' ? 'LOOKUP_FAILED' : otherwise;
+
+function listenError(error: NetworkError, address: string): Error {
+  const code: TransportErrorCode = error instanceof TransportError ? error.code : codeOf(error, 'LISTEN_FAILED');
+  return new TransportError(code, `cannot listen on ${address}: ${code === 'ADDRESS_IN_USE' ? 'the port is in use' : (error.code ?? error.message)}`, { cause: error });
+}
