@@ -1,6 +1,7 @@
 import type { Milliseconds } from '../../environment.js';
 import { TransportError } from '../../errors.js';
 import type { Endpoint } from '../network.js';
+import { causesOf, STALE_COOKIE } from './causes.js';
 import { ChunkType, padded, readU16, readU32, writeU32 } from './chunks.js';
 import type { Cookie } from './cookie.js';
 import type { SctpMessage, Undelivered } from './messages.js';
@@ -248,19 +249,19 @@ export class Association {
   }
 
   #takeAbort(bytes: Buffer, at: number, end: number): void {
-    const [cause] = this.#stack.decode(bytes.subarray(at, end))?.error_causes ?? [];
-    const why = cause?.abort_reason ?? cause?.additional_information ?? cause?.cause ?? 'without a cause';
+    const [cause] = causesOf(bytes, at + 4, end);
+    const why = cause === undefined ? 'without a cause' : cause.text || `cause ${cause.code}`;
     if (this.state === 'COOKIE-WAIT' || this.state === 'COOKIE-ECHOED') {
       const refused = Object.assign(new Error(`ABORT: ${why}`), { code: 'ECONNREFUSED' });
       return this.end(new TransportError('CONNECT_FAILED', `cannot connect to ${this.#name}: refused`, { cause: refused }));
     }
-    this.end(new TransportError('LINK_LOST', `${this.#name} aborted the link: ${why}`));
+    this.end(this.#isAllAcknowledged ? this.#closed() : new TransportError('LINK_LOST', `${this.#name} aborted the link: ${why}`));
   }
 
   #takeError(bytes: Buffer, at: number, end: number): void {
-    const causes = this.#stack.decode(bytes.subarray(at, end))?.error_causes ?? [];
-    this.#stack.logger.debug({ peer: this.#name, causes: causes.map(({ cause, cause_code }) => cause ?? cause_code) }, 'the peer reports an error');
-    if (this.state === 'COOKIE-ECHOED' && causes.some(({ cause }) => cause === 'STALE_COOKIE_ERROR')) this.connect(); // §5.2.6
+    const causes = causesOf(bytes, at + 4, end);
+    this.#stack.logger.debug({ peer: this.#name, causes }, 'the peer reports an error');
+    if (this.state === 'COOKIE-ECHOED' && causes.some(({ code }) => code === STALE_COOKIE)) this.connect(); // §5.2.6
   }
 
   #takeShutdown(bytes: Buffer, at: number): void {

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import { FeatureUnavailableError } from '../../errors.js';
 
 /** The only place that imports npm `sctp`. Of the package we take its tables of chunks, parameters and causes, that is the coding of what sets an
- *  association up and reports errors; associations, endpoints, timers and sockets are ours (docs/sctp.md says why). */
+ *  association up, and the writing of what reports errors; associations, endpoints, timers and sockets are ours (docs/sctp.md says why). */
 
 /** What we use of `sctp/lib/chunk.js`. */
 export interface SctpChunk {
@@ -15,17 +15,7 @@ export interface SctpChunk {
   readonly state_cookie?: Buffer;
   /** Parameters that it does not know and that ask to be reported, each whole. */
   readonly errors?: readonly Buffer[];
-  /** Undefined also where the first cause is one without a name. */
-  readonly error_causes?: readonly ErrorCause[];
   toBuffer(): Buffer;
-}
-
-export interface ErrorCause {
-  readonly cause?: string;
-  readonly cause_code?: number;
-  readonly abort_reason?: string;
-  readonly additional_information?: string;
-  readonly stream_id?: number;
 }
 
 export interface ChunkClass {

@@ -43,11 +43,13 @@ export class Receiver {
 
   /** Room that is announced. A message that is not whole counts only beyond the longest one: it could never become whole in a window smaller than itself. */
   get window(): number {
-    const { receiveWindow, maxMessage } = this.#settings;
-    const room = receiveWindow - this.unread - this.#waiting - Math.max(0, this.#held - maxMessage);
+    const { receiveWindow } = this.#settings;
+    const room = receiveWindow - this.unread - this.#waiting - Math.max(0, this.#held - this.#longest);
     return room < Math.min(MIN_WINDOW, receiveWindow) ? 0 : room; // no silly windows (RFC 1122 §4.2.3.3)
   }
 
+  /** What the pieces of the longest message cost. */
+  get #longest(): number { return this.#settings.maxMessage * 1.25; }
   get hasGaps(): boolean { return this.#blocks.length > 0; }
   get hasDuplicates(): boolean { return this.#duplicates.length > 0; }
   get isPartial(): boolean { return this.#held > 0; }
@@ -70,7 +72,7 @@ export class Receiver {
     }
     this.#pieces.set(tsn, { data, flags, stream, ssn, ppid });
     this.#held += data.length + OVERHEAD;
-    if (this.#held > this.#settings.maxMessage + this.#settings.receiveWindow) return 'message too long';
+    if (this.#held > this.#longest && this.#blocks.length === 0) return 'message too long'; // without a hole all of it is one message
     return this.#assemble(tsn, flags) ? 'taken' : 'message too long';
   }
 

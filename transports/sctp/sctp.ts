@@ -1,6 +1,6 @@
 import { isIP, isIPv6 } from 'node:net';
 import { silentLogger, type Clock, type Logger, type Random } from '../../environment.js';
-import { TransportError, type TransportErrorCode, UsageError } from '../../errors.js';
+import { FeatureUnavailableError, TransportError, type TransportErrorCode, UsageError } from '../../errors.js';
 import { formatAddress, parseAddress, type ParsedAddress } from '../address.js';
 import type { DatagramNetwork, NetworkError } from '../network.js';
 import type { ConnectOptions, Link, Listener, ListenOptions, Transport, TransportAddress } from '../transport.js';
@@ -18,6 +18,8 @@ export interface SctpTransportOptions extends SctpOptions {
   readonly logger?: Logger;
   /** Default `sctp+udp`. */
   readonly scheme?: 'sctp+udp' | 'sctp';
+  /** Looks, before anything else is done, whether there is what it takes. */
+  readonly prepare?: () => void;
   /** IP addresses of a host name. */
   readonly lookUp: (host: string) => Promise<readonly string[]>;
   /** By which address of ours a peer is reached: a socket that is bound to all of them does not say. Default: not told. */
@@ -55,6 +57,7 @@ class SctpNetwork implements SctpTransport {
     this.#settings = { ...SCTP_DEFAULTS, ...Object.fromEntries(Object.entries(options).filter(([key, value]) => key in SCTP_DEFAULTS && value !== undefined)) };
     this.#logger = options.logger ?? silentLogger;
     this.#scheme = options.scheme ?? 'sctp+udp';
+    if (this.#scheme === 'sctp') this.#settings = { ...this.#settings, udpPort: 0, peerUdpPort: 0 }; // there is no UDP
     this.schemes = [this.#scheme];
     const { mtu } = this.#settings;
     if (!(mtu >= 576 && mtu <= 0xffff)) throw new UsageError('INVALID_OPTION', `mtu ${mtu}: 576 to 65535 bytes`);
@@ -104,7 +107,8 @@ class SctpNetwork implements SctpTransport {
   }
 
   #begin(): StackWorld {
-    const { clock, random } = this.#options;
+    const { clock, random, prepare } = this.#options;
+    if (this.#world === undefined) prepare?.();
     return (this.#world ??= { clock, random, logger: this.#logger, scheme: this.#scheme, settings: this.#settings, chunks: loadPackage() });
   }
 
@@ -201,6 +205,7 @@ const codeOf = (error: NetworkError, otherwise: TransportErrorCode): TransportEr
   error.code === 'EADDRINUSE' ? 'ADDRESS_IN_USE' : error.code === 'ENOTFOUND' || error.code === 'EAI_AGAIN' ? 'LOOKUP_FAILED' : otherwise;
 
 function listenError(error: NetworkError, address: string): Error {
+  if (error instanceof FeatureUnavailableError) return error;
   const code: TransportErrorCode = error instanceof TransportError ? error.code : codeOf(error, 'LISTEN_FAILED');
   return new TransportError(code, `cannot listen on ${address}: ${code === 'ADDRESS_IN_USE' ? 'the port is in use' : (error.code ?? error.message)}`, { cause: error });
 }
