@@ -101,5 +101,5 @@ export class BufferPool {
 
 const NOTHING = Buffer.alloc(0);
 const SMALL_BUFFER = 0x1000;
-const LARGE_BUFFER = 0x4_0000; // more than a turn has to say, as a rule: two of them are a writev, which costs more than one write
-const KEPT = 16;
+const LARGE_BUFFER = 0x1_0000;
+const KEPT = 64;

@@ -31,7 +31,7 @@ describe('outbox', () => {
       outbox.rest();
       return length;
     };
-    expect([turn(1), turn(100), turn(1), turn(1)]).toEqual([4096, 262_144, 262_144, 4096]);
+    expect([turn(1), turn(100), turn(1), turn(1)]).toEqual([4096, 65_536, 65_536, 4096]);
   });
 
   it('has room for a frame of any length', () => {
