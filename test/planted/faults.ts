@@ -28,7 +28,7 @@ export const faults: readonly PlantedFault[] = [
   },
   {
     name: 'replies given out before their cookie', scenario: 'session', file: 'delivery/user-half.ts',
-    edits: one('    if (entry.answered) return this.consumed(output.payload.length);\n    this.#held.hold(output);', '    if (entry.answered) return this.consumed(output.payload.length);\n    this.owner.give(output);'),
+    edits: one('    if (entry.answered) return this.consumed(output.payload.length);\n    this.#hold(output);', '    if (entry.answered) return this.consumed(output.payload.length);\n    this.owner.give(output);'),
   },
   {
     name: 'replies of the element that was left are kept', scenario: 'session', file: 'delivery/user-half.ts',
