@@ -40,6 +40,7 @@ const bad: Readonly<Record<string, readonly PoolHistory[]>> = {
   'to all means to all': [history({ kind: 'all', to: [16], owed: [16, 32] }), history({ kind: 'all', outcome: 'SEND_TO_ALL_FAILED', to: [], owed: [32] })],
   'a slow session stalls nobody': [edited(({ fast }) => fast.push({ took: 1_500, isUndisturbed: true }))],
   'what is kept for a slow session is bounded': [edited(({ slow }) => { slow.ahead = 9_000_000; })],
+  'nobody leaves over a slow session': [edited(({ slow }) => { slow.left = 'LINK_LOST'; })],
   'a slow session gets everything in order': [edited(({ slow }) => slow.got.reverse()), edited(({ slow }) => slow.got.push(2))],
   'a slow session gets everything in the end': [edited(({ slow }) => slow.got.pop())],
 };

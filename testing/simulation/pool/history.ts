@@ -46,9 +46,11 @@ export interface SlowHistory {
   readonly got: number[];
   /** Bytes of replies that its service has made and its listener has not been given. */
   ahead: number;
+  /** Why one of the two has moved, though nothing had happened to anybody. */
+  left: string | undefined;
 }
 
-export const emptyPoolHistory = (): PoolHistory => ({ sent: new Map(), basic: new Set(), carriers: new Map(), hosts: new Map(), fast: [], slow: { sent: 0, got: [], ahead: 0 } });
+export const emptyPoolHistory = (): PoolHistory => ({ sent: new Map(), basic: new Set(), carriers: new Map(), hosts: new Map(), fast: [], slow: { sent: 0, got: [], ahead: 0, left: undefined } });
 
 /** A user's names at rest; lines are `IDENTIFIER ADDRESS`, or `POOL IDENTIFIER`. */
 export interface PoolView {

@@ -21,6 +21,7 @@ export const poolInvariants: readonly PoolInvariant<PoolHistory>[] = [
   { name: 'to all means to all', when: 'always', check: each(({ kind, owed, to }) => (kind === 'all' && to !== undefined ? words(owed.find((id) => !to.includes(id)), (id) => `${id}, disturbed by nothing, is not among ${to.join(', ')}`) : undefined)) },
   { name: 'a slow session stalls nobody', when: 'always', check: ({ fast }) => words(fast.find((request) => request.isUndisturbed && request.took > STALL), ({ took }) => `a request beside it took ${Math.round(took)} ms`) },
   { name: 'what is kept for a slow session is bounded', when: 'always', check: ({ slow }) => (slow.ahead > MOST_KEPT ? `${slow.ahead} bytes are under way to it` : undefined) },
+  { name: 'nobody leaves over a slow session', when: 'always', check: ({ slow }) => words(slow.left, (why) => `a session beside it, or itself, has moved: ${why}`) },
   { name: 'a slow session gets everything in order', when: 'always', check: ({ slow }) => words(slow.got.find((number, index) => number !== index + 1), (number) => `${number} came after ${slow.got.indexOf(number)} others`) },
   { name: 'a slow session gets everything in the end', when: 'at rest', check: ({ slow }) => (slow.got.length < slow.sent ? `${slow.got.length} of ${slow.sent}` : undefined) },
 ];

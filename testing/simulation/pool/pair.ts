@@ -56,6 +56,12 @@ export class LinkPair {
   begin(): void {
     const released = new Promise<void>((resolve) => { this.#host?.clock.setTimeout(() => { this.#note('reads'); resolve(); }, this.plan.hold); });
     const { slow } = this.history;
+    for (const session of [this.#slow, this.#fast]) {
+      session?.on('failover', ({ cause }) => {
+        this.#note(`has moved: ${String(cause)}`);
+        if (cause !== undefined && [READER, this.server].every((name) => this.stage.isUndisturbed(name, CALM))) slow.left ??= String(cause);
+      });
+    }
     this.#slow?.on('data', (data) => {
       slow.got.push(Number.parseInt(data.toString('latin1', 0, 12), 10));
       this.#got += data.length;
