@@ -23,6 +23,12 @@ export const matrix = {
   K5: { rsplib: '-', ours: 'transport', title: 'a peer that restarts is a loss and a new association' },
   K6: { rsplib: '-', ours: 'transport', title: 'silence is noticed within its bound' },
 
+  // messages of our codec over our transport, put there by the test: not our roles
+  W1: { rsplib: 'registrar', ours: 'messages', title: 'registration, keep-alives, resolution, deregistration, with our parameters in them' },
+  W2: { rsplib: 'registrar', ours: 'messages', title: 'a registration life of 30 (seconds for us, milliseconds for RSPLIB): the element stays while it answers keep-alives' },
+  W3: { rsplib: 'PE', ours: 'messages', title: 'rspserver registers, acknowledges keep-alives with and without an identifier, deregisters' },
+  W4: { rsplib: 'registrar, PU', ours: 'messages', title: 'rspterminal is sent to us by rspregistrar, and served' },
+
   // a pool element
   E1: { rsplib: 'registrar', ours: 'PE', title: 'registration, keep-alives, re-registration, deregistration' },
   E2: { rsplib: 'registrar', ours: 'PE', title: 'expiry, and removal by unreachable reports' },
