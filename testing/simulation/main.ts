@@ -24,7 +24,7 @@ interface Options {
 /** A seed of a whole scope costs as much as many of a session. */
 const SEEDS_PER_SCOPE = 10;
 /** Of the seeds. */
-const POOLS = 0.25;
+const POOLS = 0.1;
 const SHOWN = 3;
 
 async function main(options: Options): Promise<boolean> {
