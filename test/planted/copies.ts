@@ -18,7 +18,7 @@ export class Copies {
   plant(fault?: PlantedFault): string {
     this.#count += 1;
     const copy = join(this.#directory, String(this.#count));
-    cpSync(join(this.project, 'dist'), copy, { recursive: true, filter: (path) => !/\.(d\.ts|map|tsbuildinfo)$/.test(path) });
+    cpSync(join(this.project, 'dist'), copy, { recursive: true, filter: (path) => !/\.(d\.ts|map|tsbuildinfo)$|\binterop\/runs$/.test(path) }); // those hold sockets of the lab's guests
     if (fault === undefined) return copy;
     for (const file of new Set(fault.edits.map((edit) => edit.file ?? fault.file))) {
       writeFileSync(join(copy, file.replace(/\.ts$/, '.js')), compiled(patched(readFileSync(join(this.project, file), 'utf8'), file, fault)));
