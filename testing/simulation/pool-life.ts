@@ -93,6 +93,8 @@ class PoolLife {
 
   async #quiet(): Promise<void> {
     const { clock } = this.stage;
+    const isLeaving = (): boolean => [...this.#elements.values()].some((running) => running.isLeaving);
+    await clock.advanceUntil(() => !isLeaving(), LEAVING).catch(() => undefined); // who drains waits for its sessions, and is back later
     const since = clock.now();
     const bound = quietBound(quickTimers, { elements: this.#elements.size }) + SLACK;
     let wrong = await this.#wrong();
@@ -117,7 +119,7 @@ class PoolLife {
 
   async #view(): Promise<PoolView | string> {
     const { plan, stage } = this;
-    const away = [...this.plan.registrars, ...plan.elements.map(({ name }) => name), ...plan.clients].filter((name) => !stage.isPlaying(name) || (this.#elements.has(name) && !this.#elements.get(name)?.isComplete));
+    const away = [...this.plan.registrars, ...plan.elements.map(({ name }) => name), ...plan.clients].filter((name) => !stage.isPlaying(name) || (this.#elements.has(name) && (!this.#elements.get(name)?.isComplete || this.#elements.get(name)?.isLeaving)));
     if (away.length > 0) return `${away.join(', ')} are not`;
     const cache = await this.#sender.cached();
     const pools = (name: string) => this.#registrars.get(name)?.dump().pools ?? [];
@@ -258,8 +260,10 @@ interface Running {
   isLeaving: boolean;
 }
 
+/** A drain's time-out, and until the process is back. */
+const LEAVING = 30_000;
 /** What one registrar knows the others know soon after. */
-const REPLICATION = 150;
+const REPLICATION = 500;
 /** Longer than anything that a fault sets going between two that it did not hit. */
 const CALM = 2_500;
 /** For an update to arrive. */

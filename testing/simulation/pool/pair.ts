@@ -59,7 +59,7 @@ export class LinkPair {
     for (const session of [this.#slow, this.#fast]) {
       session?.on('failover', ({ cause }) => {
         this.#note(`has moved: ${String(cause)}`);
-        if (cause !== undefined && [READER, this.server].every((name) => this.stage.isUndisturbed(name, CALM))) slow.left ??= String(cause);
+        if (cause !== undefined && [READER, this.server].every((name) => this.stage.wasNeverDisturbed(name))) slow.left ??= String(cause);
       });
     }
     this.#slow?.on('data', (data) => {
