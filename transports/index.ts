@@ -3,7 +3,7 @@ export { LoopMonitor, type LoopMonitorOptions } from './loop-monitor.js';
 export { MemoryNetwork, type MemoryNetworkOptions, type NetworkEvent, type PathOptions } from './memory.js';
 export { MemoryHost } from './memory-host.js';
 export type { ByteServer, ByteSocket, DatagramBinding, DatagramNetwork, DatagramSocket, Endpoint, Network, NetworkError } from './network.js';
-export { nodeClock, nodeDatagrams, nodeNetwork, nodeRandom, nodeRoute, nodeTimeOfDay } from './node.js';
+export { nodeAddresses, nodeClock, nodeDatagrams, nodeNetwork, nodeRandom, nodeRoute, nodeTimeOfDay } from './node.js';
 export type { PathInfo, SctpLink, SctpLinkHandler, SctpLinkOptions, SendOptions } from './sctp/link.js';
 export type { SctpMessage, Undelivered } from './sctp/messages.js';
 export { createRawSctpTransport } from './sctp/raw.js';

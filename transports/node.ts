@@ -2,6 +2,7 @@ import { randomBytes, randomFillSync } from 'node:crypto';
 import { createSocket, type Socket as UdpSocket, type SocketOptions } from 'node:dgram';
 import { lookup } from 'node:dns';
 import { connect, createServer, isIP, isIPv6, type AddressInfo, type Server } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import type { Clock, Milliseconds, Random } from '../environment.js';
 import { isGroup, type ByteServer, type ByteSocket, type DatagramBinding, type DatagramNetwork, type DatagramSocket, type Endpoint, type Network } from './network.js';
@@ -104,6 +105,10 @@ export function nodeRoute(peer: string): Promise<string> {
     socket.connect(9, peer, () => { resolve(socket.address().address); });
   }).finally(() => { socket.close(); });
 }
+
+/** This machine's addresses; without those of one link only, which mean nothing without its name. */
+export const nodeAddresses = (): readonly string[] =>
+  Object.values(networkInterfaces()).flatMap((addresses) => (addresses ?? []).filter(({ scopeid }) => (scopeid ?? 0) === 0).map(({ address }) => address));
 
 /** Linux takes a group's address and keeps what is sent to other groups at the same port away; elsewhere sending from such a socket fails. */
 const addressToBind = (host: string): string => (!isGroup(host) || process.platform === 'linux' ? host : isIPv6(host) ? '::' : '0.0.0.0');

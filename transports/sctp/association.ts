@@ -38,6 +38,8 @@ export class Association {
   /** Since when a message has not been whole; undefined where none has begun. */
   partialSince: Milliseconds | undefined;
   inboundStreams = 0;
+  /** So long nothing may be heard of the peer; Infinity: its owner judges. */
+  silence: Milliseconds;
   readonly sender: Sender;
   readonly initialTsn: number;
 
@@ -63,6 +65,7 @@ export class Association {
     this.#owner = owner;
     this.peer = peer;
     this.initialTsn = initialTsn;
+    this.silence = stack.settings.silence;
     this.sender = new Sender(stack.settings, initialTsn, stack.packetSize);
     this.lastHeard = this.lastSent = stack.clock.now();
     this.#setUpTimer = new LazyTimer(stack.clock, () => { this.#setUpExpired(); });
@@ -155,9 +158,9 @@ export class Association {
   /** Looks for silence, and asks where nothing has come (§8.3, but often). */
   tick(now: Milliseconds, mayJudge: boolean): void {
     if (!this.isOpen) return;
-    const { heartbeatInterval, silence } = this.#stack.settings;
+    const { heartbeatInterval } = this.#stack.settings;
     const quiet = now - this.lastHeard;
-    if (mayJudge && quiet >= silence) return this.#isAllAcknowledged ? this.end(this.#closed()) : this.#lose('SILENCE', `nothing was heard of ${this.#name} for ${Math.round(quiet)} ms`);
+    if (mayJudge && quiet >= this.silence) return this.#isAllAcknowledged ? this.end(this.#closed()) : this.#lose('SILENCE', `nothing was heard of ${this.#name} for ${Math.round(quiet)} ms`);
     if (quiet < heartbeatInterval || (this.#heartbeat !== undefined && now - this.#heartbeat.at < heartbeatInterval)) return;
     this.#heartbeat = { nonce: this.#stack.random.u32(), at: now };
     this.#control.push(heartbeatChunk(this.#heartbeat.nonce));

@@ -15,6 +15,8 @@ export interface SctpLinkHandler extends LinkHandler {
 export interface SctpLinkOptions extends LinkOptions {
   /** Payload protocol identifier of `frame` and `send(frame)`: ASAP 11 (the default), ENRP 12. */
   readonly ppid?: number;
+  /** So long nothing may be heard of the peer. Default that of the transport; Infinity where the owner judges by `lastHeard`. HEARTBEATs are sent all the same. */
+  readonly silence?: Milliseconds;
 }
 
 export interface SendOptions {
@@ -87,6 +89,7 @@ export class SctpLink implements Link, AssociationOwner {
     link.#firstFrameTimeout = options.firstFrameTimeout;
     link.#gone = gone;
     link.#association = association;
+    association.silence = options.silence ?? association.silence;
     return link;
   }
 
@@ -160,6 +163,7 @@ export class SctpLink implements Link, AssociationOwner {
   attach(association: Association, local: TransportAddress): void {
     this.#local = local;
     this.#association = association;
+    association.silence = this.#options.silence ?? association.silence;
     for (const message of this.#early) association.send(message);
     this.#early = [];
     this.#earlyBytes = 0;

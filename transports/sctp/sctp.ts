@@ -22,8 +22,10 @@ export interface SctpTransportOptions extends SctpOptions {
   readonly prepare?: () => void;
   /** IP addresses of a host name. */
   readonly lookUp: (host: string) => Promise<readonly string[]>;
-  /** By which address of ours a peer is reached: a socket that is bound to all of them does not say. Default: not told. */
+  /** By which address of ours a peer is reached: sockets that connect are bound to it, so that a listener at that address finds them. Default: bound to all addresses. */
   readonly route?: (peer: string) => Promise<string>;
+  /** Our addresses: where sockets are bound to some of them, listening on `0.0.0.0` or `::` means each. */
+  readonly addresses?: () => readonly string[];
 }
 
 export interface SctpConnectOptions extends ConnectOptions, SctpLinkOptions {
@@ -48,7 +50,7 @@ class SctpNetwork implements SctpTransport {
   readonly #settings: SctpSettings;
   readonly #logger: Logger;
   readonly #scheme: string;
-  /** By the address they are bound to; one socket serves all ports and peers of an address. */
+  /** By the address and UDP port they were bound to; one socket serves all SCTP ports and peers of an address. */
   readonly #stacks = new Map<string, Promise<Stack>>();
   #world: StackWorld | undefined;
 
@@ -76,31 +78,16 @@ class SctpNetwork implements SctpTransport {
   async listen(address: TransportAddress, accept: (link: SctpLink) => SctpLinkHandler, options: ListenOptions & SctpLinkOptions): Promise<Listener> {
     const at = parseAddress(address, this.schemes);
     this.#begin();
-    const stack = await this.#bindTo(at, address);
-    let links = 0;
-    let refused = 0;
-    const left = (): void => {
-      links -= 1;
-      if (refused > 0) this.#logger.warn({ code: 'TOO_MANY_LINKS', at: address, refused }, 'links are accepted again');
-      refused = 0;
-    };
-    const admit = (association: Association): SctpLink | undefined => {
-      if (links >= (options.maxLinks ?? DEFAULT_MAX_LINKS)) {
-        refused += 1;
-        if (refused === 1) this.#logger.warn({ code: 'TOO_MANY_LINKS', at: address, peer: stack.nameOf(association), links }, 'too many links: refused');
-        return undefined;
-      }
-      links += 1;
-      return this.#accepted(stack, association, accept as (link: Link) => SctpLinkHandler, options, left);
-    };
-    const port = this.#open(stack, at, admit, address);
+    const stacks = await this.#stacksAt(at, address);
+    const door = new Door(options.maxLinks ?? DEFAULT_MAX_LINKS, address, this.#logger);
+    const port = this.#open(stacks, at.port, address, (stack, association) => (door.admits(() => stack.nameOf(association)) ? this.#accepted(stack, association, accept as (link: Link) => SctpLinkHandler, options, door) : undefined));
     let isClosed = false;
     return {
       address: formatAddress(this.#scheme, at.host, port),
       close: async () => {
         if (isClosed) return;
         isClosed = true;
-        stack.unlisten(port);
+        for (const stack of stacks) stack.unlisten(port);
         await Promise.resolve();
       },
     };
@@ -112,19 +99,27 @@ class SctpNetwork implements SctpTransport {
     return (this.#world ??= { clock, random, logger: this.#logger, scheme: this.#scheme, settings: this.#settings, chunks: loadPackage() });
   }
 
-  #accepted(stack: Stack, association: Association, accept: (link: Link) => SctpLinkHandler, options: ListenOptions & SctpLinkOptions, left: () => void): SctpLink {
+  #accepted(stack: Stack, association: Association, accept: (link: Link) => SctpLinkHandler, options: ListenOptions & SctpLinkOptions, door: Door): SctpLink {
     const { host } = stack.local;
     const { localPort, peer } = association;
     const ends = { local: formatAddress(this.#scheme, host, localPort), peer: stack.nameOf(association) };
-    const link = SctpLink.accepted({ ...this.#begin(), settings: this.#settings }, association, ends, accept, options, left);
+    const link = SctpLink.accepted({ ...this.#begin(), settings: this.#settings }, association, ends, accept, options, () => { door.left(); });
     if (isWildcard(host)) void this.#localFor(stack, peer.host).then((local) => { link.nameLocal(formatAddress(this.#scheme, local, localPort)); });
     return link;
   }
 
-  #open(stack: Stack, at: ParsedAddress, admit: (association: Association) => SctpLink | undefined, address: string): number {
+  /** The same SCTP port at all of them. */
+  #open(stacks: readonly Stack[], port: number, address: string, admit: (stack: Stack, association: Association) => SctpLink | undefined): number {
+    let chosen = port;
+    const open: Stack[] = [];
     try {
-      return stack.listen(at.port, admit);
+      for (const stack of stacks) {
+        chosen = stack.listen(chosen, (association) => admit(stack, association));
+        open.push(stack);
+      }
+      return chosen;
     } catch (error) {
+      for (const stack of open) stack.unlisten(chosen);
       throw listenError(error as NetworkError, address);
     }
   }
@@ -143,51 +138,92 @@ class SctpNetwork implements SctpTransport {
 
   async #localFor(stack: Stack, peer: string): Promise<string> {
     const { host } = stack.local;
-    return isWildcard(host) && this.#options.route !== undefined ? this.#options.route(peer).catch(() => host) : host;
+    return isWildcard(host) ? (await this.#route(peer).catch(() => undefined)) ?? host : host;
   }
 
-  /** The socket of the port that listens; else one that can send there; else one of its own, whose UDP port is free. */
+  #route(peer: string): Promise<string | undefined> { return this.#options.route?.(peer) ?? Promise.resolve(undefined); }
+
+  /** The socket of the port that listens; else the one at the address from which that peer is reached, or that can send there; else one of its own, whose UDP port is free. */
   async #stackTowards(host: string, localPort: number): Promise<Stack> {
-    const stacks = await Promise.all([...this.#stacks.values()].map((stack) => stack.catch(() => undefined)));
-    const fitting = stacks.filter((stack): stack is Stack => stack !== undefined && reaches(stack.local.host, host));
+    const [local, stacks] = await Promise.all([this.#route(host), this.#bound()]);
+    const fitting = stacks.filter((stack) => reaches(stack.local.host, host));
     const listening = localPort === 0 ? undefined : fitting.find((stack) => stack.isListening(localPort));
-    return listening ?? fitting[0] ?? this.#bind(isIPv6(host) ? '::' : '0.0.0.0', true);
+    const known = listening ?? fitting.find((stack) => stack.local.host === local) ?? fitting.find((stack) => local === undefined || isWildcard(stack.local.host) || isLoopback(stack.local.host));
+    if (known !== undefined) return known;
+    const at = local ?? (isIPv6(host) ? '::' : '0.0.0.0');
+    return this.#bind(at, this.#settings.udpPort).catch((error: NetworkError) => {
+      if (error.code !== 'EADDRINUSE') throw error;
+      return this.#bind(at, 0);
+    });
   }
 
-  async #bindTo(at: ParsedAddress, address: string): Promise<Stack> {
+  async #bound(): Promise<readonly Stack[]> {
+    const stacks = await Promise.all([...this.#stacks.values()].map((stack) => stack.catch(() => undefined)));
+    return stacks.filter((stack): stack is Stack => stack?.isClosed === false);
+  }
+
+  /** Where one listens: the sockets that are bound to the address, and to the UDP port where peers look. */
+  async #stacksAt(at: ParsedAddress, address: string): Promise<readonly Stack[]> {
     try {
       const [host] = isIP(at.host) === 0 ? await this.#options.lookUp(at.host) : [at.host];
       if (host === undefined) throw Object.assign(new Error(`${at.host} has no address`), { code: 'ENOTFOUND' });
-      return await this.#bind(host, false);
+      const { udpPort } = this.#settings;
+      const own = (await this.#bound()).filter(({ local }) => isIPv6(local.host) === isIPv6(host) && (udpPort === 0 || local.port === udpPort));
+      const found = own.find(({ local }) => local.host === host);
+      if (found !== undefined) return [found];
+      const { addresses } = this.#options;
+      if (!isWildcard(host) || own.length === 0 || addresses === undefined) return [await this.#bind(host, udpPort)];
+      const others = addresses().filter((each) => isIPv6(each) === isIPv6(host) && own.every(({ local }) => local.host !== each));
+      return [...own, ...await Promise.all(others.map((each) => this.#bind(each, udpPort)))];
     } catch (error) {
       throw listenError(error as NetworkError, address);
     }
   }
 
-  #bind(host: string, isClient: boolean): Promise<Stack> {
-    const bound = this.#stacks.get(host);
+  #bind(host: string, port: number): Promise<Stack> {
+    const key = `${host} ${port}`;
+    const bound = this.#stacks.get(key);
     if (bound !== undefined) return bound;
-    const stack = this.#build(host, isClient);
-    this.#stacks.set(host, stack);
-    stack.catch(() => { this.#stacks.delete(host); });
+    const stack = this.#build(host, port, () => { this.#stacks.delete(key); });
+    this.#stacks.set(key, stack);
+    stack.catch(() => { this.#stacks.delete(key); });
     return stack;
   }
 
-  async #build(host: string, isClient: boolean): Promise<Stack> {
-    const { datagrams } = this.#options;
+  async #build(host: string, port: number, gone: () => void): Promise<Stack> {
     const bound: { stack?: Stack } = {};
-    const bind = (port: number) => datagrams.bind({ host, port }, (bytes, from) => bound.stack?.receive(bytes, from));
-    const socket = await bind(this.#settings.udpPort).catch((error: NetworkError) => {
-      if (!isClient || error.code !== 'EADDRINUSE') throw error;
-      return bind(0);
-    });
+    const socket = await this.#options.datagrams.bind({ host, port }, (bytes, from) => bound.stack?.receive(bytes, from));
     const overhead = (isIPv6(host) ? 40 : 20) + (this.#scheme === 'sctp' ? 0 : 8);
     const stack = new Stack(this.#begin(), socket, overhead, () => {
-      this.#stacks.delete(host);
+      gone();
       stack.close();
     });
     bound.stack = stack;
     return stack;
+  }
+}
+
+/** Lets so many links in at once. */
+class Door {
+  #links = 0;
+  #refused = 0;
+
+  constructor(private readonly most: number, private readonly address: TransportAddress, private readonly logger: Logger) {}
+
+  admits(peer: () => string): boolean {
+    if (this.#links < this.most) {
+      this.#links += 1;
+      return true;
+    }
+    this.#refused += 1;
+    if (this.#refused === 1) this.logger.warn({ code: 'TOO_MANY_LINKS', at: this.address, peer: peer(), links: this.#links }, 'too many links: refused');
+    return false;
+  }
+
+  left(): void {
+    this.#links -= 1;
+    if (this.#refused > 0) this.logger.warn({ code: 'TOO_MANY_LINKS', at: this.address, refused: this.#refused }, 'links are accepted again');
+    this.#refused = 0;
   }
 }
 
