@@ -15,6 +15,8 @@ export interface MemoryNetworkOptions extends PathOptions {
   readonly spoils?: boolean;
   /** Told of all that leaves a host. */
   readonly trace?: (event: NetworkEvent) => void;
+  /** Told when a part of a stream was lost more than once in a row, so that it and what follows it comes after `delay`: two retransmissions outlast the silence that ends a link. */
+  readonly onLate?: (late: { readonly from: string; readonly to: string; readonly delay: Milliseconds }) => void;
 }
 
 export interface PathOptions {
@@ -43,6 +45,7 @@ export class MemoryNetwork {
   readonly splits: boolean;
   readonly spoils: boolean;
   readonly trace: ((event: NetworkEvent) => void) | undefined;
+  readonly onLate: MemoryNetworkOptions['onLate'];
   readonly #defaults: Required<PathOptions>;
   readonly #machines = new Map<string, Machine>();
   readonly #paths = new Map<string, Path>();
@@ -55,6 +58,7 @@ export class MemoryNetwork {
     this.splits = options.chunks === 'random';
     this.spoils = options.spoils ?? false;
     this.trace = options.trace;
+    this.onLate = options.onLate;
     this.#defaults = { latency: options.latency ?? 1, jitter: options.jitter ?? 0, loss: options.loss ?? 0 };
   }
 
@@ -116,7 +120,7 @@ export class MemoryNetwork {
     const key = `${from}>${to}`;
     let path = this.#paths.get(key);
     if (path === undefined) {
-      path = new Path(this, from === to ? { latency: 0, jitter: 0, loss: 0 } : this.#defaults);
+      path = new Path(this, { from, to }, from === to ? { latency: 0, jitter: 0, loss: 0 } : this.#defaults);
       this.#paths.set(key, path);
     }
     return path;
@@ -151,17 +155,20 @@ export class Path {
   #state: 'open' | 'cut' | 'held' = 'open';
   #waiting: (() => void)[] = [];
   readonly #network: MemoryNetwork;
+  readonly #ends: { readonly from: string; readonly to: string };
 
-  constructor(network: MemoryNetwork, options: Required<PathOptions>) {
+  constructor(network: MemoryNetwork, ends: { readonly from: string; readonly to: string }, options: Required<PathOptions>) {
     this.#network = network;
+    this.#ends = ends;
     this.options = options;
   }
 
   /** A part of a stream: comes late rather than never. @returns when it is due, not before `notBefore`. */
   carry(arrive: () => void, notBefore: Milliseconds): Milliseconds {
-    const { clock } = this.#network;
-    let delay = this.#delay();
-    while (this.#isLost()) delay += RETRANSMISSION;
+    const { clock, onLate } = this.#network;
+    const losses = this.#losses();
+    const delay = this.#delay() + losses * RETRANSMISSION;
+    if (losses > 1) onLate?.({ ...this.#ends, delay });
     const due = Math.max(clock.now() + delay, notBefore);
     this.#after(due - clock.now(), arrive);
     return due;
@@ -198,6 +205,13 @@ export class Path {
   #delay(): Milliseconds {
     const { latency, jitter } = this.options;
     return jitter === 0 ? latency : latency + jitter * this.#network.random.fraction();
+  }
+
+  /** In a row, of one part of a stream. */
+  #losses(): number {
+    let losses = 0;
+    while (this.#isLost()) losses += 1;
+    return losses;
   }
 
   #isLost(): boolean {

@@ -5,6 +5,8 @@ import { pause } from './pause.js';
 
 const [PROCESSES, EACH] = [2, 500];
 const CLIENTS = PROCESSES * EACH;
+/** Of questions and of connections, each client: who dials again asks again, so the two have one limit. (test/scenarios/crowd has the exact numbers of a machine that is fast enough.) */
+const MOST = 1.5;
 
 /** 1000 pool users start at once, each with a connection to the one registrar and a question, all on this machine, however slow it is: all are answered, and the registrar is
  *  hardly asked more often than once by each (test/scenarios/crowd.test.ts has the exact numbers; here one that had no CPU for a while dials again). @returns what was not so. */
@@ -30,8 +32,8 @@ export async function crowd(print: (line: string) => void): Promise<readonly str
     print(`${CLIENTS} look-up clients at once: the last one served after ${slowest.toFixed(0)} ms; ${questions} questions over ${connections} connections`);
     const failures = results.flatMap((result) => result.failures);
     if (failures.length > 0) wrong.push(`${failures.length} look-ups failed: ${failures[0]}`);
-    if (questions > 1.1 * CLIENTS) wrong.push(`${questions} questions of ${CLIENTS} clients`);
-    if (connections > 1.5 * CLIENTS) wrong.push(`${connections} connections of ${CLIENTS} clients`);
+    if (questions > MOST * CLIENTS) wrong.push(`${questions} questions of ${CLIENTS} clients`);
+    if (connections > MOST * CLIENTS) wrong.push(`${connections} connections of ${CLIENTS} clients`);
     await Promise.all(processes.map((each) => each.ask('close')));
     wrong.push(...await left(registrar, before));
   } finally {

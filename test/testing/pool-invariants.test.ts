@@ -65,8 +65,8 @@ it.each(viewInvariants.map((invariant) => [invariant.name, invariant] as const))
   expect(check(badViews[name]!)).toEqual(expect.any(String));
 });
 
-const instance: ServiceInstance = { name: 'e1/1', isClientDead: true, hasCard: true, met: 1, end: undefined, isLeaving: false };
-const cards = (edit: Partial<CardHistory> = {}): CardHistory => ({ received: [{ client: 'c1', instance: 'x', number: 1 }, { client: 'c2', instance: 'x', number: 3 }, { client: 'c2', instance: 'y', number: 1 }], instances: [instance, { ...instance, met: 0, end: 'RENDEZVOUS_FAILED' }, { ...instance, met: 0, hasCard: false }], ...edit });
+const instance: ServiceInstance = { name: 'e1/1', isClientDead: true, hasCard: true, met: 1, end: undefined, isLeaving: false, hadSlept: false };
+const cards = (edit: Partial<CardHistory> = {}): CardHistory => ({ received: [{ client: 'c1', instance: 'x', number: 1 }, { client: 'c2', instance: 'x', number: 3 }, { client: 'c2', instance: 'y', number: 1 }], instances: [instance, { ...instance, met: 0, end: 'RENDEZVOUS_FAILED' }, { ...instance, met: 0, hasCard: false }, { ...instance, met: 0, end: 'closed', hadSlept: true }], ...edit });
 const badCards: Readonly<Record<string, readonly CardHistory[]>> = {
   'news come once': [cards({ received: [...cards().received, { client: 'c2', instance: 'x', number: 1 }] })],
   'news come in order': [cards({ received: [...cards().received, { client: 'c2', instance: 'x', number: 2 }] })],

@@ -43,6 +43,23 @@ describe('simulated network: streams', () => {
     expect(texts(seen)).toEqual(['back', 'there']);
   });
 
+  it('tell who did not hear from whom because something was lost more than once in a row', async () => {
+    const late: { from: string; to: string; delay: number }[] = [];
+    const { world, a, b, seen } = build({ loss: 0.5, seed: 3, onLate: (each) => late.push(each) });
+    const [left] = await stream(world, a, b, seen);
+    late.length = 0;
+    const delays: number[] = [];
+    for (let number = 0; number < 40; number++) {
+      const at = world.clock.now();
+      left.write(Buffer.from(`${number}`));
+      await world.until(() => seen.at(-1)?.startsWith(`${number}@`) === true, 10_000);
+      delays.push(world.clock.now() - at);
+    }
+    const expected = delays.filter((delay) => delay > 400).map((delay) => ({ from: 'a', to: 'b', delay }));
+    expect(expected.length).toBeGreaterThan(0);
+    expect(late).toEqual(expected);
+  });
+
   it('stop at the buffers of a reader that is frozen, and go on when it thaws', async () => {
     const { world, a, b, seen } = build({ bufferSize: 1000 });
     const [left] = await stream(world, a, b, seen);

@@ -47,7 +47,7 @@ export class Stage {
 
   constructor({ seed, cut, counts = () => false, ...network }: StageOptions) {
     this.#cut = cut;
-    this.world = new World({ seed, spoils: true, ...network, trace: (event) => { if (event.kind === 'bytes' && counts(event)) this.#counted(); } });
+    this.world = new World({ seed, spoils: true, ...network, trace: (event) => { if (event.kind === 'bytes' && counts(event)) this.#counted(); }, onLate: (late) => { this.#late(late); } });
     this.transcript = new Transcript(() => this.world.clock.now());
   }
 
@@ -143,10 +143,18 @@ export class Stage {
     }
   }
 
+  /** Nothing comes for longer than an end may be silent: to both a fault, though nobody planned it. */
+  #late({ from, to, delay }: { readonly from: string; readonly to: string; readonly delay: Milliseconds }): void {
+    const hosts = [from, to];
+    const ends = [this.#hit, this.#away].map((marks) => mark(marks, hosts, () => this.now));
+    this.clock.setTimeout(() => { for (const end of ends) end(); }, delay);
+  }
+
   #thaw(process: MemoryHost, since: Milliseconds): void {
     if (!process.isFrozen) return;
     this.transcript.note('FAULT', `thaw ${process.name}`);
     this.onThaw?.(process, this.now - since);
+    this.#woke.set(process.name, this.now);
     process.thaw();
   }
 
@@ -162,6 +170,11 @@ export class Stage {
   isReachable(host: string, span: Milliseconds): boolean { return isLongAgo(this.#away.get(host), this.now - span); }
 
   wasNeverDisturbed(host: string): boolean { return !this.#hit.has(host); }
+
+  readonly #woke = new Map<string, Milliseconds>();
+
+  /** It was frozen or blocked within `span`. */
+  hasSlept(host: string, span: Milliseconds): boolean { return this.now - (this.#woke.get(host) ?? -Infinity) <= span; }
 
   /** Told just before a process runs again, after so long. */
   onThaw: ((process: MemoryHost, span: Milliseconds) => void) | undefined;

@@ -70,7 +70,7 @@ export class CardWatch {
       if (instance.met++ === 0 && !this.#isOver) this.#hold(instance, to.identifier);
     });
     session.on('closed', (_, error) => {
-      instance.over(error?.code ?? 'closed', this.#isOver);
+      instance.over(error?.code ?? 'closed', { isAtTheEnd: this.#isOver, hadSlept: this.stage.hasSlept(instance.host, SILENCE) });
       this.stage.transcript.note(instance.host, `${instance.name} is over${error === undefined ? '' : `: ${error.code}`}`);
     });
   }
@@ -148,6 +148,7 @@ class WatchedInstance implements ServiceInstance {
   met = 0;
   end: string | undefined;
   isLeaving = false;
+  hadSlept = false;
   client: Client | undefined;
   #wasClientDead: boolean | undefined;
 
@@ -169,7 +170,8 @@ class WatchedInstance implements ServiceInstance {
     return this.client !== undefined;
   }
 
-  over(end: string, isAtTheEnd: boolean): void {
+  over(end: string, { isAtTheEnd, hadSlept }: { readonly isAtTheEnd: boolean; readonly hadSlept: boolean }): void {
+    this.hadSlept = hadSlept;
     this.#wasClientDead = !isAtTheEnd && this.client?.process.isAlive === false;
     this.end = end;
   }
@@ -179,4 +181,6 @@ class WatchedInstance implements ServiceInstance {
 const ON_ITS_WAY: Milliseconds = 300;
 /** Longer than a fault is felt. */
 const SETTLED: Milliseconds = 1_500;
+/** Who has slept meanwhile cannot know whether its client is dead, or has left it (D-29). */
+const SILENCE: Milliseconds = 500;
 const PATIENCE: Milliseconds = 600_000;

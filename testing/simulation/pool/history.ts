@@ -88,6 +88,8 @@ export interface ServiceInstance {
   readonly end: string | undefined;
   /** The service's own process left, or died. */
   readonly isLeaving: boolean;
+  /** It did not run just before its end, so could not tell a dead client from one that had left it (D-29). */
+  readonly hadSlept: boolean;
 }
 
 export interface MetClient {

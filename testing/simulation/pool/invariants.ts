@@ -99,8 +99,8 @@ function newsInOrder({ received }: CardHistory): string | undefined {
 }
 
 /** Its service has seen that it is gone, and knew its pool. */
-function notFollowed({ name, isClientDead, hasCard, met, end, isLeaving }: ServiceInstance): string | undefined {
-  if (!isClientDead || !hasCard || met > 0 || isLeaving || end === 'RENDEZVOUS_FAILED') return undefined;
+function notFollowed({ name, isClientDead, hasCard, met, end, isLeaving, hadSlept }: ServiceInstance): string | undefined {
+  if (!isClientDead || !hasCard || met > 0 || isLeaving || hadSlept || end === 'RENDEZVOUS_FAILED') return undefined;
   return `${name}: its client died, and it ${end === undefined ? 'waits' : `ended (${end})`}`;
 }
 
