@@ -6,6 +6,8 @@ import { asapFraming, decodeAsap, decodeEnrp, encodeAsap, encodeEnrp, enrpFramin
 /** A protocol of messages over links: ASAP, or ENRP. */
 export interface ControlProtocol<M extends { readonly type: string }> {
   readonly framing: Framing;
+  /** Payload protocol identifier on SCTP (IANA). */
+  readonly ppid: number;
   readonly decode: (bytes: Uint8Array, start: number, end: number) => { readonly message: M; readonly reports: readonly Cause[] };
   readonly encode: (message: M) => Buffer;
   /** The message that reports errors (ASAP_ERROR, ENRP_ERROR): its number and name, and how it is made. */
@@ -15,13 +17,13 @@ export interface ControlProtocol<M extends { readonly type: string }> {
 }
 
 export const asapProtocol: ControlProtocol<AsapMessage> = {
-  framing: asapFraming, decode: decodeAsap, encode: encodeAsap,
+  framing: asapFraming, ppid: 11, decode: decodeAsap, encode: encodeAsap,
   errorNumber: 0x0e, errorType: 'ASAP_ERROR', error: (causes) => ({ type: 'ASAP_ERROR', error: causes }),
 };
 
 /** Sent by that registrar; to whom does not matter in an error. */
 export const enrpProtocol = (sendingServer: number): ControlProtocol<EnrpMessage> => ({
-  framing: enrpFraming, decode: decodeEnrp, encode: encodeEnrp,
+  framing: enrpFraming, ppid: 12, decode: decodeEnrp, encode: encodeEnrp,
   errorNumber: 0x0a, errorType: 'ENRP_ERROR', error: (causes) => ({ type: 'ENRP_ERROR', sendingServer, receivingServer: 0, error: causes }),
 });
 
@@ -76,7 +78,7 @@ export class Association<M extends { readonly type: string } = AsapMessage> impl
   static open<M extends { readonly type: string }>(protocol: ControlProtocol<M>, transport: Transport, address: TransportAddress, owner: (association: Association<M>) => AssociationOwner<M>, options: AssociationOptions & Omit<ConnectOptions, 'framing'>): Association<M> {
     const association = new Association(protocol, options);
     association.#owner = owner(association);
-    association.#link = transport.connect(address, association, { ...options, framing: protocol.framing, sliceTime: CONTROL_SLICE });
+    association.#link = transport.connect(address, association, { ...options, framing: protocol.framing, ppid: protocol.ppid, sliceTime: CONTROL_SLICE });
     return association;
   }
 

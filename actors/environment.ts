@@ -1,7 +1,8 @@
 import { lookup } from 'node:dns/promises';
 import { silentLogger, type Clock, type Logger, type Milliseconds, type Random } from '../environment.js';
 import { FeatureUnavailableError, UsageError } from '../errors.js';
-import { nodeClock, nodeDatagrams, nodeNetwork, nodeRandom, nodeTimeOfDay } from '../transports/node.js';
+import { nodeAddresses, nodeClock, nodeDatagrams, nodeNetwork, nodeRandom, nodeRoute, nodeTimeOfDay } from '../transports/node.js';
+import { createSctpTransport } from '../transports/sctp/sctp.js';
 import { createTcpTransport } from '../transports/tcp.js';
 import type { DatagramNetwork } from '../transports/network.js';
 import type { Transport } from '../transports/transport.js';
@@ -28,11 +29,14 @@ export interface EnvironmentOptions {
   readonly logger?: Logger | undefined;
 }
 
-/** `node:net` and `node:dgram`, the monotonic clock and the system's randomness. */
+/** `node:net`, and SCTP over `node:dgram`; the monotonic clock and the system's randomness. */
 export function nodeEnvironment({ logger = silentLogger }: EnvironmentOptions = {}): ActorEnvironment {
-  const transports = transportsBySchemes([createTcpTransport({ network: nodeNetwork, clock: nodeClock, logger })]);
+  const transports = transportsBySchemes([createTcpTransport({ network: nodeNetwork, clock: nodeClock, logger }), sctp]);
   return { clock: nodeClock, timeOfDay: nodeTimeOfDay, random: nodeRandom, logger, transports, datagrams: nodeDatagrams, lookUp, prover: startProver };
 }
+
+/** One for all of this process, whose UDP port they share; nothing is opened before it is used. */
+const sctp = createSctpTransport({ datagrams: nodeDatagrams, clock: nodeClock, random: nodeRandom, lookUp, route: nodeRoute, addresses: nodeAddresses });
 
 /** Finds a transport by the scheme of an address. */
 export function transportsBySchemes(transports: readonly Transport[]): ActorEnvironment['transports'] {
@@ -47,6 +51,8 @@ export function transportsBySchemes(transports: readonly Transport[]): ActorEnvi
 
 export const schemeOf = (address: string): string => address.slice(0, Math.max(0, address.indexOf('://')));
 
-const PLANNED: readonly string[] = ['tls', 'sctp', 'sctp+udp'];
+const PLANNED: readonly string[] = ['tls', 'sctp'];
 
-const lookUp = async (host: string): Promise<readonly string[]> => (await lookup(host, { all: true })).map(({ address }) => address);
+async function lookUp(host: string): Promise<readonly string[]> {
+  return (await lookup(host, { all: true })).map(({ address }) => address);
+}

@@ -4,9 +4,9 @@ import { TransportError } from '../errors.js';
 import { registrarMachine, type RegistrarOrder } from '../machines/registrar.js';
 import { resolveTimers, type TimerOptions, type Timers } from '../machines/timers.js';
 import type { Link, LinkHandler, Listener } from '../transports/transport.js';
-import { asapFraming, decodePoolElement, enrpFraming, poolHandleText, type Framing, type PeerState } from '../wire/index.js';
+import { decodePoolElement, poolHandleText, type PeerState } from '../wire/index.js';
 import { Announcements, resolveRegistrarMulticast, type RegistrarMulticastOptions } from './announcements.js';
-import { Association, CONTROL_SLICE, type AssociationOwner } from './association.js';
+import { asapProtocol, Association, CONTROL_SLICE, enrpProtocol, type AssociationOwner, type ControlProtocol } from './association.js';
 import { dumpOf, type Dump, type KnownPeer } from './dump.js';
 import { Emitter, type Unsubscribe } from './emitter.js';
 import { Enrp } from './enrp.js';
@@ -227,16 +227,16 @@ export class Registrar {
   }
 
   #openAsap(address: string): Promise<Listener> {
-    return this.#open(address, asapFraming, this.#core.limits.associations, (link) => Association.accept(link, (association) => this.#accept(association), this.#environment));
+    return this.#open(address, asapProtocol, this.#core.limits.associations, (link) => Association.accept(link, (association) => this.#accept(association), this.#environment));
   }
 
   #openEnrp(address: string): Promise<Listener> {
-    return this.#open(address, enrpFraming, 4 * this.#core.limits.peers, (link) => this.#enrp.accept(link));
+    return this.#open(address, enrpProtocol(this.identifier), 4 * this.#core.limits.peers, (link) => this.#enrp.accept(link));
   }
 
-  #open(address: string, framing: Framing, maxLinks: number, accept: (link: Link) => LinkHandler): Promise<Listener> {
+  #open(address: string, { framing, ppid }: Pick<ControlProtocol<never>, 'framing' | 'ppid'>, maxLinks: number, accept: (link: Link) => LinkHandler): Promise<Listener> {
     const { highWaterMark, queuedBytes, firstMessageTimeout, messageTimeout } = this.#core.limits;
-    return this.#environment.transports(schemeOf(address)).listen(address, accept, { framing, sliceTime: CONTROL_SLICE, highWaterMark, maxQueued: queuedBytes, maxLinks, firstFrameTimeout: firstMessageTimeout, frameTimeout: messageTimeout });
+    return this.#environment.transports(schemeOf(address)).listen(address, accept, { framing, ppid, sliceTime: CONTROL_SLICE, highWaterMark, maxQueued: queuedBytes, maxLinks, firstFrameTimeout: firstMessageTimeout, frameTimeout: messageTimeout });
   }
 
   #accept(association: Association): AssociationOwner {

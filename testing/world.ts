@@ -4,6 +4,7 @@ import type { Clock, Logger, Milliseconds, Random } from '../environment.js';
 import type { DatagramNetwork, Network } from '../transports/network.js';
 import { MemoryNetwork, type MemoryNetworkOptions } from '../transports/memory.js';
 import type { MemoryHost } from '../transports/memory-host.js';
+import { createSctpTransport } from '../transports/sctp/sctp.js';
 import { createTcpTransport } from '../transports/tcp.js';
 import type { Transport } from '../transports/transport.js';
 import { SeededRandom } from './seeded-random.js';
@@ -53,7 +54,11 @@ export class World {
     const logger = recordingLogger(process.name, this.log);
     const tcp = createTcpTransport({ network, clock, logger });
     const random = this.random.fork();
-    const environment = { clock, random, logger, transports: () => tcp, datagrams: network, lookUp: async (name: string) => Promise.resolve(this.#lookUp(process, name)) };
+    const lookUp = async (name: string): Promise<readonly string[]> => Promise.resolve(this.#lookUp(process, name));
+    const route = async (): Promise<string> => Promise.resolve(process.address);
+    let sctp: Transport | undefined; // made when it is used: what is drawn for it changes no world without
+    const transports = (scheme: string): Transport => (scheme === 'sctp+udp' ? (sctp ??= createSctpTransport({ datagrams: network, clock, logger, random: this.random.fork(), lookUp, route })) : tcp);
+    const environment = { clock, random, logger, transports, datagrams: network, lookUp };
     return { name: process.name, address: process.address, process, clock, network, random, logger, tcp, environment };
   }
 

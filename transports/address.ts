@@ -37,7 +37,7 @@ const SHAPE = /^([a-z][a-z0-9+.-]*):\/\/(?:\[([^\]]{1,64})\]|([^\s:/?#@[\]]{1,25
 const LABEL = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/i;
 const DIGITS_AND_DOTS = /^[\d.]+$/;
 const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/;
-const PLANNED: readonly string[] = ['tls', 'sctp', 'sctp+udp'];
+const PLANNED: readonly string[] = ['tls', 'sctp'];
 
 const isHost = (name: string): boolean =>
   DIGITS_AND_DOTS.test(name) ? IPV4.test(name) : name.split('.').every((label, index, labels) => LABEL.test(label) || (label === '' && index === labels.length - 1 && index > 0));

@@ -55,18 +55,24 @@ export interface Link {
 
 export interface LinkOptions {
   readonly framing: Framing;
+  /** Payload protocol identifier of its frames, where the transport has such a thing (SCTP): ASAP 11, ENRP 12. Default 11. */
+  readonly ppid?: number;
   /** Bytes queued above which `send` returns false. Default 256 KiB. */
   readonly highWaterMark?: number;
   /** Bytes queued above which the link is destroyed with QUEUE_OVERFLOW. Default none. */
   readonly maxQueued?: number;
   /** Time for a begun frame to become whole before the link is destroyed with IDLE_LINK (slow loris). Default none. */
   readonly frameTimeout?: Milliseconds;
+  /** A link of which nothing has come for so long is down with SILENCE, where the transport finds that out by itself (SCTP; its default is 500 ms); Infinity: its owner does. */
+  readonly silence?: Milliseconds;
   /** So long frames of one chunk are handed over without a pause; then others have their turn of the event loop. Default no limit. */
   readonly sliceTime?: Milliseconds;
 }
 export interface ConnectOptions extends LinkOptions {
   /** Default 1 s. */
   readonly connectTimeout?: Milliseconds;
+  /** Port of ours that it comes from, which may be one that listens (SCTP only: ENRP goes from 9901 to 9901). Default a free one. */
+  readonly localPort?: number;
 }
 export interface ListenOptions extends LinkOptions {
   /** Links at once; more are closed at once with TOO_MANY_LINKS in the log. Default 10 000. */

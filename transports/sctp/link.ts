@@ -12,13 +12,6 @@ export interface SctpLinkHandler extends LinkHandler {
   message?(message: SctpMessage): void;
 }
 
-export interface SctpLinkOptions extends LinkOptions {
-  /** Payload protocol identifier of `frame` and `send(frame)`: ASAP 11 (the default), ENRP 12. */
-  readonly ppid?: number;
-  /** So long nothing may be heard of the peer. Default that of the transport; Infinity where the owner judges by `lastHeard`. HEARTBEATs are sent all the same. */
-  readonly silence?: Milliseconds;
-}
-
 export interface SendOptions {
   /** Default that of the link. */
   readonly ppid?: number;
@@ -45,7 +38,7 @@ export interface LinkWorld {
 /** A link over an association: a frame is a message, or several together are. */
 export class SctpLink implements Link, AssociationOwner {
   readonly #world: LinkWorld;
-  readonly #options: SctpLinkOptions;
+  readonly #options: LinkOptions;
   readonly #ppid: number;
   readonly #mark: number;
   readonly #limit: number;
@@ -75,7 +68,7 @@ export class SctpLink implements Link, AssociationOwner {
   #undelivered: Undelivered = { unsent: [], unacknowledged: [] };
 
   /** A link that connects: its association comes with `attach`. */
-  static connecting(world: LinkWorld, peer: TransportAddress, handler: SctpLinkHandler, options: SctpLinkOptions, connectTimeout: Milliseconds): SctpLink {
+  static connecting(world: LinkWorld, peer: TransportAddress, handler: SctpLinkHandler, options: LinkOptions, connectTimeout: Milliseconds): SctpLink {
     const link = new SctpLink(world, 'connecting', formatAddress(world.scheme, '0.0.0.0', 0), peer, handler, options);
     link.#startPhase(connectTimeout, () => { link.#connectExpired(); });
     return link;
@@ -83,7 +76,7 @@ export class SctpLink implements Link, AssociationOwner {
 
   /** @param gone called when the link is down. */
   static accepted(world: LinkWorld, association: Association, ends: { readonly local: TransportAddress; readonly peer: TransportAddress },
-    accept: (link: Link) => SctpLinkHandler, options: SctpLinkOptions & ListenOptions, gone: () => void): SctpLink {
+    accept: (link: Link) => SctpLinkHandler, options: ListenOptions, gone: () => void): SctpLink {
     const link = new SctpLink(world, 'up', ends.local, ends.peer, NOBODY, options);
     link.#accept = accept;
     link.#firstFrameTimeout = options.firstFrameTimeout;
@@ -93,7 +86,7 @@ export class SctpLink implements Link, AssociationOwner {
     return link;
   }
 
-  private constructor(world: LinkWorld, state: 'connecting' | 'up', local: TransportAddress, peer: TransportAddress, handler: SctpLinkHandler, options: SctpLinkOptions) {
+  private constructor(world: LinkWorld, state: 'connecting' | 'up', local: TransportAddress, peer: TransportAddress, handler: SctpLinkHandler, options: LinkOptions) {
     this.#world = world;
     this.#state = state;
     this.#local = local;

@@ -5,7 +5,7 @@ import { formatAddress, parseAddress, type ParsedAddress } from '../address.js';
 import type { DatagramNetwork, NetworkError } from '../network.js';
 import type { ConnectOptions, Link, Listener, ListenOptions, Transport, TransportAddress } from '../transport.js';
 import type { Association } from './association.js';
-import { SctpLink, type SctpLinkHandler, type SctpLinkOptions } from './link.js';
+import { SctpLink, type SctpLinkHandler } from './link.js';
 import { loadPackage } from './package.js';
 import { SCTP_DEFAULTS, type SctpOptions, type SctpSettings } from './settings.js';
 import { Stack, type StackWorld } from './stack.js';
@@ -28,14 +28,9 @@ export interface SctpTransportOptions extends SctpOptions {
   readonly addresses?: () => readonly string[];
 }
 
-export interface SctpConnectOptions extends ConnectOptions, SctpLinkOptions {
-  /** SCTP port of ours: one that listens here may connect, too (ENRP goes from 9901 to 9901). Default a free one. */
-  readonly localPort?: number;
-}
-
 export interface SctpTransport extends Transport {
-  connect(address: TransportAddress, handler: SctpLinkHandler, options: SctpConnectOptions): SctpLink;
-  listen(address: TransportAddress, accept: (link: SctpLink) => SctpLinkHandler, options: ListenOptions & SctpLinkOptions): Promise<Listener>;
+  connect(address: TransportAddress, handler: SctpLinkHandler, options: ConnectOptions): SctpLink;
+  listen(address: TransportAddress, accept: (link: SctpLink) => SctpLinkHandler, options: ListenOptions): Promise<Listener>;
 }
 
 /** SCTP in user space, by default over UDP (RFC 6951). The port of its addresses is the SCTP port.
@@ -65,7 +60,7 @@ class SctpNetwork implements SctpTransport {
     if (!(mtu >= 576 && mtu <= 0xffff)) throw new UsageError('INVALID_OPTION', `mtu ${mtu}: 576 to 65535 bytes`);
   }
 
-  connect(address: TransportAddress, handler: SctpLinkHandler, options: SctpConnectOptions): SctpLink {
+  connect(address: TransportAddress, handler: SctpLinkHandler, options: ConnectOptions): SctpLink {
     const to = parseAddress(address, this.schemes);
     const world = this.#begin();
     const link = SctpLink.connecting({ ...world, settings: this.#settings }, formatAddress(this.#scheme, to.host, to.port), handler, options, options.connectTimeout ?? CONNECT_TIMEOUT);
@@ -75,7 +70,7 @@ class SctpNetwork implements SctpTransport {
     return link;
   }
 
-  async listen(address: TransportAddress, accept: (link: SctpLink) => SctpLinkHandler, options: ListenOptions & SctpLinkOptions): Promise<Listener> {
+  async listen(address: TransportAddress, accept: (link: SctpLink) => SctpLinkHandler, options: ListenOptions): Promise<Listener> {
     const at = parseAddress(address, this.schemes);
     this.#begin();
     const stacks = await this.#stacksAt(at, address);
@@ -99,7 +94,7 @@ class SctpNetwork implements SctpTransport {
     return (this.#world ??= { clock, random, logger: this.#logger, scheme: this.#scheme, settings: this.#settings, chunks: loadPackage() });
   }
 
-  #accepted(stack: Stack, association: Association, accept: (link: Link) => SctpLinkHandler, options: ListenOptions & SctpLinkOptions, door: Door): SctpLink {
+  #accepted(stack: Stack, association: Association, accept: (link: Link) => SctpLinkHandler, options: ListenOptions, door: Door): SctpLink {
     const { host } = stack.local;
     const { localPort, peer } = association;
     const ends = { local: formatAddress(this.#scheme, host, localPort), peer: stack.nameOf(association) };

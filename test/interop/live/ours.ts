@@ -1,9 +1,9 @@
 import { TransportError } from '../../../errors.js';
 import type { SctpLink, SctpLinkHandler } from '../../../transports/sctp/link.js';
 import type { SctpMessage } from '../../../transports/sctp/messages.js';
-import { createSctpTransport, type SctpConnectOptions, type SctpTransport } from '../../../transports/sctp/sctp.js';
+import { createSctpTransport, type SctpTransport } from '../../../transports/sctp/sctp.js';
 import type { SctpOptions } from '../../../transports/sctp/settings.js';
-import type { Listener } from '../../../transports/transport.js';
+import type { ConnectOptions, Listener } from '../../../transports/transport.js';
 import { nodeClock, nodeDatagrams, nodeRandom, nodeRoute } from '../../../transports/node.js';
 import { asapFraming } from '../../../wire/index.js';
 import { until } from '../lab/until.js';
@@ -21,7 +21,7 @@ export class End implements SctpLinkHandler {
   readonly messages: SctpMessage[] = [];
   #taken = 0;
 
-  static connect(from: SctpTransport, address: string, options: Partial<SctpConnectOptions> = {}): End {
+  static connect(from: SctpTransport, address: string, options: Partial<ConnectOptions> = {}): End {
     const end = new End();
     end.link = from.connect(address, end, { framing: asapFraming, connectTimeout: 10_000, ...options });
     return end;

@@ -4,9 +4,9 @@ import type { DatagramNetwork, Endpoint } from '../../../transports/network.js';
 import type { SctpLink, SctpLinkHandler } from '../../../transports/sctp/link.js';
 import type { SctpMessage } from '../../../transports/sctp/messages.js';
 import { packetChecksum } from '../../../transports/sctp/crc32c.js';
-import { createSctpTransport, type SctpConnectOptions, type SctpTransport } from '../../../transports/sctp/sctp.js';
+import { createSctpTransport, type SctpTransport } from '../../../transports/sctp/sctp.js';
 import type { SctpOptions } from '../../../transports/sctp/settings.js';
-import type { Listener, ListenOptions } from '../../../transports/transport.js';
+import type { ConnectOptions, Listener, ListenOptions } from '../../../transports/transport.js';
 import { World, type WorldHost } from '../../../testing/world.js';
 import { framing } from '../probe.js';
 
@@ -81,13 +81,13 @@ export class Pair {
     return this;
   }
 
-  connect(options: Partial<SctpConnectOptions> = {}, at = this.at): End {
+  connect(options: Partial<ConnectOptions> = {}, at = this.at): End {
     const end = new End();
     end.link = this.client.connect(at, end, { framing, connectTimeout: 10_000, ...options });
     return end;
   }
 
-  async up(options: Partial<SctpConnectOptions> = {}): Promise<{ client: End; server: End }> {
+  async up(options: Partial<ConnectOptions> = {}): Promise<{ client: End; server: End }> {
     if (this.at === '') await this.listen();
     const before = this.accepted.length;
     const client = this.connect(options);
