@@ -14,11 +14,10 @@ import { counterService, plainStyle, type ServiceStyle } from '../simulation/ser
 import { emptyHistory, type SessionHistory } from '../simulation/session-history.js';
 import { sessionInvariants } from '../simulation/session-invariants.js';
 import { Transcript } from '../simulation/transcript.js';
-import { World } from '../world.js';
 import { ListedPools } from './listed-pools.js';
 import type { Scope, SearchWorld } from './search.js';
-import { SteeredClock } from './steered-clock.js';
-import { SteeredNetwork, type Steering, type Stream } from './steered-network.js';
+import type { Steering, Stream } from './steered-network.js';
+import { SteeredWorld, type Action } from './steered-world.js';
 import { Watch } from './watch.js';
 
 /** One session, two pool elements, a few messages: what can happen between any two frames. */
@@ -50,9 +49,10 @@ interface Element {
 }
 
 class SessionWorld implements SearchWorld {
-  readonly #clock = new SteeredClock();
-  readonly #world: World;
-  readonly #network: SteeredNetwork;
+  readonly #steered = new SteeredWorld(steering, LONG, () => this.#state());
+  readonly #clock = this.#steered.clock;
+  readonly #world = this.#steered.world;
+  readonly #network = this.#steered.network;
   readonly #watch = new Watch();
   readonly #history: SessionHistory;
   readonly #saved = new Set<string>();
@@ -67,8 +67,6 @@ class SessionWorld implements SearchWorld {
   #isLeaving = false;
 
   constructor(private readonly mode: DeliveryMode, private readonly messages: number, private readonly faults: number, private readonly style: ServiceStyle) {
-    this.#world = new World({ clock: this.#clock, createNetwork: (options) => new SteeredNetwork(options, steering) });
-    this.#network = this.#world.network as SteeredNetwork;
     this.#transcript = new Transcript(() => this.#clock.now());
     this.#history = emptyHistory({ mode, stateful: style.stateful, concurrency: style.concurrency, window: { messages: 1024, bytes: 0x10_0000 } });
     this.#history.saved = this.#saved;
@@ -100,35 +98,28 @@ class SessionWorld implements SearchWorld {
   }
 
   async take(choice: string): Promise<void> {
-    const action = this.#actions().get(choice);
-    if (action === undefined) throw new Error(`${choice} cannot happen here; ${[...this.#actions().keys()].join(', ')} can`);
     this.#transcript.note('-', choice);
-    await this.#happen(action);
+    await this.#steered.choose(this.#actions(), choice);
   }
 
-  async #happen(action: () => void | Promise<void>): Promise<void> {
-    await action();
-    do await this.#clock.settle(); while (this.#network.beat());
-  }
-
-  #actions(): Map<string, () => void | Promise<void>> {
-    const actions = new Map<string, () => void | Promise<void>>();
+  #actions(): Map<string, Action> {
+    const actions = new Map<string, Action>();
     for (const stream of this.#network.moving()) this.#addDeliveries(actions, stream);
     const { sent } = this.#history;
     if (this.#isOpen && !this.#isLeaving && sent.length < this.messages) actions.set(`send ${sent.length + 1}`, () => { this.#send(); });
     for (const name of ELEMENTS) if (this.#process(name).isFrozen) actions.set(`thaw ${name}`, () => { this.#thaw(name); });
-    actions.set('time', () => this.#letTimePass());
+    actions.set('time', () => this.#steered.letTimePass());
     if (this.#faults.length < this.faults && !this.#isLeaving) for (const name of ELEMENTS) this.#addFaults(actions, name);
     return actions;
   }
 
-  #addDeliveries(actions: Map<string, () => void | Promise<void>>, stream: Stream): void {
+  #addDeliveries(actions: Map<string, Action>, stream: Stream): void {
     const { number, from, to, waiting } = stream;
     actions.set(`${number} ${from}>${to} ${waiting[0]?.what.split('|')[0] ?? ''}`, () => { this.#network.deliver(stream, 1); });
     if (waiting.length > 1) actions.set(`${number} ${from}>${to} all ${waiting.length}`, () => { this.#network.deliver(stream, waiting.length); });
   }
 
-  #addFaults(actions: Map<string, () => void | Promise<void>>, name: string): void {
+  #addFaults(actions: Map<string, Action>, name: string): void {
     const fault = (what: string, happen: (process: MemoryHost) => void | Promise<void>): void => {
       actions.set(`${what} ${name}`, async () => {
         this.#faults.push({ what: `${what} ${name}`, at: this.#clock.now() });
@@ -143,19 +134,6 @@ class SessionWorld implements SearchWorld {
     if (!isUsed) return;
     fault('break the link with', () => { this.#breakLinks(name); });
     fault('freeze', (process) => { process.freeze(); });
-  }
-
-  /** Until something can be seen of it. */
-  async #letTimePass(): Promise<void> {
-    const { sent } = this.#network;
-    const before = this.#state();
-    const end = this.#clock.now() + LONG;
-    while (this.#clock.now() < end && this.#network.sent === sent && this.#state() === before) {
-      const span = this.#clock.untilNext();
-      if (span === undefined) return;
-      await this.#clock.advance(span);
-      while (this.#network.beat()) await this.#clock.settle();
-    }
   }
 
   #breakLinks(name: string): void {
@@ -278,7 +256,7 @@ class SessionWorld implements SearchWorld {
     for (let steps = 0; steps < 1_000; steps += 1) {
       if (isSo()) return true;
       const [usual] = this.#actions().values();
-      if (usual !== undefined) await this.#happen(usual);
+      if (usual !== undefined) await this.#steered.happen(usual);
     }
     return isSo();
   }

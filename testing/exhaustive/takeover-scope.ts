@@ -4,10 +4,9 @@ import { quietBound } from '../../machines/bounds.js';
 import { quickTimers } from '../../machines/timers.js';
 import type { MemoryHost } from '../../transports/memory-host.js';
 import { decodeEnrp } from '../../wire/index.js';
-import { World } from '../world.js';
 import type { Scope, SearchWorld } from './search.js';
-import { SteeredClock } from './steered-clock.js';
-import { SteeredNetwork, type Steering } from './steered-network.js';
+import type { Steering } from './steered-network.js';
+import { SteeredWorld, type Action } from './steered-world.js';
 import { Watch } from './watch.js';
 
 /** Three registrars, one pool element; the element's home dies or freezes, and the two others agree on its successor. Another one may die meanwhile. */
@@ -23,19 +22,15 @@ export function takeoverScope(trouble: 'crash' | 'freeze'): Scope {
 }
 
 class TakeoverWorld implements SearchWorld {
-  readonly #clock = new SteeredClock();
-  readonly #world: World;
-  readonly #network: SteeredNetwork;
+  readonly #steered = new SteeredWorld(steering, LONG, () => this.#state());
+  readonly #clock = this.#steered.clock;
+  readonly #world = this.#steered.world;
+  readonly #network = this.#steered.network;
   readonly #watch = new Watch();
   readonly #registrars = new Map<string, Registrar>();
   #element: ServiceAccessPoint | undefined;
   #deaths = 0;
   #isLeaving = false;
-
-  constructor() {
-    this.#world = new World({ clock: this.#clock, createNetwork: (options) => new SteeredNetwork(options, steering) });
-    this.#network = this.#world.network as SteeredNetwork;
-  }
 
   /** All know each other and the element, which the first one owns, before that one is in trouble. */
   async begin(trouble: 'crash' | 'freeze'): Promise<void> {
@@ -56,36 +51,17 @@ class TakeoverWorld implements SearchWorld {
   choices(): readonly string[] { return this.#isAtRest() ? [] : [...this.#actions().keys()]; }
 
   async take(choice: string): Promise<void> {
-    const action = this.#actions().get(choice);
-    if (action === undefined) throw new Error(`${choice} cannot happen here`);
-    await this.#happen(action);
+    await this.#steered.choose(this.#actions(), choice);
   }
 
-  async #happen(action: () => void | Promise<void>): Promise<void> {
-    await action();
-    do await this.#clock.settle(); while (this.#network.beat());
-  }
-
-  #actions(): Map<string, () => void | Promise<void>> {
-    const actions = new Map<string, () => void | Promise<void>>();
+  #actions(): Map<string, Action> {
+    const actions = new Map<string, Action>();
     for (const stream of this.#network.moving()) actions.set(`${stream.number} ${stream.from}>${stream.to} ${stream.waiting[0]?.what ?? ''}`, () => { this.#network.deliver(stream, 1); });
-    actions.set('time', () => this.#letTimePass());
+    actions.set('time', () => this.#steered.letTimePass());
     if (this.#isLeaving) return actions;
     if (this.#process('r1').isFrozen) actions.set('thaw r1', () => { this.#process('r1').thaw(); });
     for (const name of ['r2', 'r3']) if (this.#deaths === 0) actions.set(`crash ${name}`, () => { this.#deaths += 1; this.#process(name).crash({ peersSee: 'reset' }); });
     return actions;
-  }
-
-  async #letTimePass(): Promise<void> {
-    const { sent } = this.#network;
-    const before = this.#state();
-    const end = this.#clock.now() + LONG;
-    while (this.#clock.now() < end && this.#network.sent === sent && this.#state() === before) {
-      const span = this.#clock.untilNext();
-      if (span === undefined) return;
-      await this.#clock.advance(span);
-      while (this.#network.beat()) await this.#clock.settle();
-    }
   }
 
   // ---- those who play
@@ -135,7 +111,7 @@ class TakeoverWorld implements SearchWorld {
   // ---- the end
 
   async finish(): Promise<readonly string[]> {
-    if (this.#process('r1').isFrozen) await this.#happen(() => { this.#process('r1').thaw(); });
+    if (this.#process('r1').isFrozen) await this.#steered.happen(() => { this.#process('r1').thaw(); });
     this.#isLeaving = true;
     await this.#usually(() => this.#wrong().length === 0, quietBound(quickTimers, { elements: 1 }) + SLACK);
     const wrong = this.#wrong();
@@ -152,7 +128,7 @@ class TakeoverWorld implements SearchWorld {
     const end = this.#clock.now() + within;
     while (!isSo() && this.#clock.now() < end) {
       const [usual] = this.#actions().values();
-      if (usual !== undefined) await this.#happen(usual);
+      if (usual !== undefined) await this.#steered.happen(usual);
       if (this.#network.moving().length === 0 && this.#clock.untilNext() === undefined) break;
     }
     return isSo();
