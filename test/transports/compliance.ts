@@ -2,7 +2,7 @@ import type { Milliseconds } from '../../environment.js';
 import { FeatureUnavailableError, TransportError, UsageError } from '../../errors.js';
 import type { ByteSocket, Endpoint, Network } from '../../transports/network.js';
 import type { ConnectOptions, Link, LinkHandler, Listener, ListenOptions, Transport } from '../../transports/transport.js';
-import type { LogEntry } from '../../testing/world.js';
+import type { LogEntry, World, WorldHost } from '../../testing/world.js';
 import { frame, framing, Probe } from './probe.js';
 
 /** What a transport runs on in a test. */
@@ -584,6 +584,25 @@ export class Changes {
   async until(condition: () => boolean): Promise<void> {
     while (!condition()) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
+}
+
+/** What all transports on a simulated network have alike; its hosts are `client` and `server`. */
+export function simulated(world: World, server: WorldHost): Omit<TransportWorld, 'scheme' | 'client' | 'server' | 'clientNetwork'> {
+  return {
+    host: 'server',
+    log: world.log,
+    patience: 2000,
+    changed: () => undefined,
+    until: async (condition) => void (await world.until(condition)),
+    turn: () => world.advance(20),
+    closedPort: () => Promise.resolve(1),
+    faults: {
+      cut: () => world.network.partition('client', 'server'),
+      heal: () => world.network.heal(),
+      pass: (ms) => world.advance(ms),
+      crashServer: () => server.process.crash(),
+    },
+  };
 }
 
 export const freePort = async (network: Network, host: string): Promise<number> => {

@@ -1,6 +1,6 @@
 import { createTcpTransport } from '../../transports/tcp.js';
 import { World } from '../../testing/world.js';
-import { describeTransport, type TransportWorld } from './compliance.js';
+import { describeTransport, simulated, type TransportWorld } from './compliance.js';
 
 describeTransport('memory', () => memoryWorld('memory'), { hasFaults: true });
 
@@ -12,23 +12,5 @@ function memoryWorld(scheme: string, options: ConstructorParameters<typeof World
   const world = new World(options);
   const [client, server] = [world.host('client'), world.host('server')];
   const transport = ({ network, clock, logger }: typeof client) => createTcpTransport({ network, clock, logger, scheme });
-  return {
-    scheme,
-    client: transport(client),
-    server: transport(server),
-    host: 'server',
-    clientNetwork: client.network,
-    log: world.log,
-    patience: 2000,
-    changed: () => undefined,
-    until: async (condition) => void (await world.until(condition)),
-    turn: () => world.advance(20),
-    closedPort: () => Promise.resolve(1),
-    faults: {
-      cut: () => world.network.partition('client', 'server'),
-      heal: () => world.network.heal(),
-      pass: (ms) => world.advance(ms),
-      crashServer: () => server.process.crash(),
-    },
-  };
+  return { scheme, client: transport(client), server: transport(server), clientNetwork: client.network, ...simulated(world, server) };
 }

@@ -3,7 +3,7 @@ import type { SctpOptions } from '../../../transports/sctp/settings.js';
 import type { Listener } from '../../../transports/transport.js';
 import { nodeClock, nodeDatagrams, nodeRandom, nodeRoute } from '../../../transports/node.js';
 import { recordingLogger, World, type LogEntry } from '../../../testing/world.js';
-import { Changes, describeTransport, type TransportWorld } from '../compliance.js';
+import { Changes, describeTransport, simulated, type TransportWorld } from '../compliance.js';
 import { framing, Probe } from '../probe.js';
 import { spoiled } from './bad-network.js';
 import { rawNetwork } from './raw-peer.js';
@@ -57,19 +57,7 @@ async function memoryWorld(options: ConstructorParameters<typeof World>[0] = {},
     scheme: 'sctp+udp',
     client: isBad ? { ...transports.client, schemes: ['sctp+udp'], connect: (at, handler, rest) => transports.client.connect(at, handler, { connectTimeout: 20_000, ...rest }) } : transports.client,
     server: transports.server,
-    host: 'server',
     clientNetwork: rawNetwork(client, client.network, () => server.address),
-    log: world.log,
-    patience: 2000,
-    changed: () => undefined,
-    until: async (condition) => void (await world.until(condition)),
-    turn: () => world.advance(20),
-    closedPort: () => Promise.resolve(1),
-    faults: {
-      cut: () => world.network.partition('client', 'server'),
-      heal: () => world.network.heal(),
-      pass: (ms) => world.advance(ms),
-      crashServer: () => server.process.crash(),
-    },
+    ...simulated(world, server),
   };
 }
