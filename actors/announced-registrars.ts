@@ -1,7 +1,7 @@
 import type { Timers } from '../machines/timers.js';
-import { formatAddress } from '../transports/address.js';
 import type { Endpoint } from '../transports/network.js';
 import { decodeAsap, type AsapMessage } from '../wire/index.js';
+import { controlTransport } from './control-transports.js';
 import type { ActorEnvironment } from './environment.js';
 import { addressesOf, Announced, ASAP_GROUP, ASAP_PORT, Budget, groupChecks, joinGroup, resolveMulticast, type GroupMember } from './multicast.js';
 
@@ -73,8 +73,9 @@ export class AnnouncedRegistrars {
     }
     if (message.type !== 'ASAP_SERVER_ANNOUNCE') return;
     const { transports } = message;
-    // None named: the sender's host at ASAP's port. The RFC says SCTP; there is none yet, and who speaks TCP may say so just as briefly.
-    const addresses = transports.length === 0 ? [formatAddress('tcp', from.host, ASAP_PORT)] : transports.slice(0, MOST_CANDIDATES).flatMap((transport) => addressesOf(this.#environment, transport, from));
+    // None named: the sender's host at ASAP's port. The RFC says SCTP, and RSPLIB says no more; who speaks TCP may say so just as briefly.
+    const named = transports.length > 0 ? transports : (['tcp', 'sctp'] as const).map((scheme) => controlTransport(scheme, ASAP_PORT, [from.host]));
+    const addresses = named.slice(0, MOST_CANDIDATES).flatMap((transport) => addressesOf(this.#environment, transport, from));
     for (const address of addresses.slice(0, MOST_CANDIDATES)) {
       this.#addresses.hear(`${from.host} ${address}`, from.host, address);
       if (this.#newsBudget.take()) this.#news(address);

@@ -3,7 +3,8 @@ import type { Milliseconds } from '../environment.js';
 import type { Timers } from '../machines/timers.js';
 import { formatAddress, parseAddress } from '../transports/address.js';
 import type { Endpoint } from '../transports/network.js';
-import { decodeAsap, decodeEnrp, encodeAsap, encodeEnrp, type ControlTransport, type EnrpMessageOf } from '../wire/index.js';
+import { decodeAsap, decodeEnrp, encodeAsap, encodeEnrp, type ControlTransport, type EnrpMessage } from '../wire/index.js';
+import { controlTransport } from './control-transports.js';
 import { schemeOf, type ActorEnvironment } from './environment.js';
 import { addressesOf, Announced, ASAP_GROUP, ENRP_GROUP, ENRP_PORT, groupChecks, joinGroup, resolveMulticast, type GroupMember } from './multicast.js';
 
@@ -27,7 +28,8 @@ export interface AnnouncedRegistrar {
   readonly identifier: number;
   /** Addresses it serves at; none as long as it does not. */
   readonly asap: () => readonly string[];
-  readonly presence: () => EnrpMessageOf<'ENRP_PRESENCE'>;
+  /** One for each transport that other registrars reach it by; one without server information where there is none. */
+  readonly presences: () => readonly EnrpMessage[];
   readonly timers: Pick<Timers, 't6ServerAnnounce' | 't7EnrpOutdate' | 'peerHeartbeatCycle'>;
   /** Somebody says that this registrar is at this address. Nobody vouches for it: worth an association, over which it can introduce itself, and nothing else. */
   readonly hint: (serverIdentifier: number, address: string) => void;
@@ -110,14 +112,13 @@ export class Announcements {
 
   async #transportsOf(address: string): Promise<readonly ControlTransport[]> {
     const { scheme, host, port } = parseAddress(address, [schemeOf(address)]);
-    if (scheme !== 'tcp') return [];
     const hosts = isIP(host) === 0 ? await this.#environment.lookUp(host) : [host];
-    return hosts.map((each) => ({ transport: 'tcp', port, addresses: [each] }));
+    return hosts.map((each) => controlTransport(scheme, port, [each]));
   }
 
   #beat(): void {
     try {
-      this.#groups?.enrp.send(encodeEnrp(this.#registrar.presence()));
+      for (const presence of this.#registrar.presences()) this.#groups?.enrp.send(encodeEnrp(presence));
     } catch (error) {
       this.#complain('presence', error);
     }
@@ -139,7 +140,7 @@ export class Announcements {
     if (identifier === 0 || identifier === this.#registrar.identifier) return; // nobody, or our own: groups loop back
     if (serverInformation !== undefined && serverInformation.serverId !== identifier) return;
     const addresses = serverInformation === undefined ? [formatAddress('tcp', from.host, ENRP_PORT)] : addressesOf(this.#environment, serverInformation.transport, from);
-    if (addresses.length === 0) this.#complain('transport', undefined, 'a registrar announces itself at a transport that is not served here (SCTP, of RSPLIB)');
+    if (addresses.length === 0) this.#complain('transport', undefined, 'a registrar announces itself at a transport that is not served here');
     for (const address of addresses.slice(0, MOST_TRANSPORTS)) this.#heard({ identifier, address }, from.host);
   }
 

@@ -30,6 +30,9 @@ export const enrpProtocol = (sendingServer: number): ControlProtocol<EnrpMessage
 /** Messages that come together are handled for so long in one go: 64 KiB hold hundreds of registrations. */
 export const CONTROL_SLICE: Milliseconds = 5;
 
+/** After which an association is lost where its transport judges that (SCTP): later than the protocols' own timers, which ask first. */
+export const CONTROL_SILENCE: Milliseconds = 2_000;
+
 /** What the owner of an association is told. */
 export interface AssociationOwner<M = AsapMessage> {
   /** Connected (an association that connects only). */
@@ -78,7 +81,7 @@ export class Association<M extends { readonly type: string } = AsapMessage> impl
   static open<M extends { readonly type: string }>(protocol: ControlProtocol<M>, transport: Transport, address: TransportAddress, owner: (association: Association<M>) => AssociationOwner<M>, options: AssociationOptions & Omit<ConnectOptions, 'framing'>): Association<M> {
     const association = new Association(protocol, options);
     association.#owner = owner(association);
-    association.#link = transport.connect(address, association, { ...options, framing: protocol.framing, ppid: protocol.ppid, sliceTime: CONTROL_SLICE });
+    association.#link = transport.connect(address, association, { ...options, framing: protocol.framing, ppid: protocol.ppid, silence: CONTROL_SILENCE, sliceTime: CONTROL_SLICE });
     return association;
   }
 

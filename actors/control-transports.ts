@@ -23,6 +23,14 @@ export function controlTransportOf(address: TransportAddress, seenHost: string):
   return controlTransport(scheme, port, [!isNumeric(host) || isWildcard(host) ? seenHost : host]);
 }
 
+/** One parameter of several addresses of one registrar: those of that scheme, of SCTP all, where it has any. */
+export function controlTransportOfAll(addresses: readonly TransportAddress[], scheme: string): ControlTransport {
+  const chosen = addresses.some((address) => schemeOf(address) === scheme) ? scheme : schemeOf(addresses[0] ?? '');
+  const [first, ...others] = addresses.filter((address) => schemeOf(address) === chosen).map((address) => parseAddress(address, [chosen]));
+  const { host = '', port = 0 } = first ?? {};
+  return controlTransport(chosen, port, transportOfScheme(chosen) === 'sctp' ? [host, ...others.filter((other) => other.port === port).map((other) => other.host)] : [host]);
+}
+
 /** An address for each IP address; of what carries no control they are for people only. Opaque transports are shown in hexadecimal. */
 export function addressesOfTransport(transport: TransportParameter): readonly TransportAddress[] {
   if (transport.transport === 'opaque') return [`opaque:${Buffer.from(transport.data).toString('hex')}`];

@@ -1,6 +1,6 @@
-import { formatAddress } from '../transports/address.js';
-import { poolHandleText, type PeerState, type Policy, type PoolElement, type ServerInformation, type TransportParameter } from '../wire/index.js';
+import { poolHandleText, type PeerState, type Policy, type PoolElement, type ServerInformation } from '../wire/index.js';
 import type { TransportAddress } from '../transports/transport.js';
+import { addressesOfTransport } from './control-transports.js';
 
 /** What one registrar knows, for people and programs: the same whether it tells by itself (`registrar.dump()`) or is asked by ENRP (actors/enrp-client.ts).
  *  Identifiers are hexadecimal strings, everything is sorted: where registrars agree, their pools are equal. */
@@ -57,18 +57,12 @@ export function dumpOf(registrar: number, peers: Iterable<KnownPeer>, pools: Ite
 }
 
 export function dumpedElement({ identifier, homeRegistrar, policy, registrationLife, userTransport, asapTransport }: PoolElement): DumpedElement {
-  const control = asapTransport === undefined ? [] : addressesOf(asapTransport).map((address) => `asap+${address}`);
-  return { id: hexadecimal(identifier), home: hexadecimal(homeRegistrar), policy: policyText(policy), life: registrationLife, transports: [...addressesOf(userTransport), ...control] };
+  const control = asapTransport === undefined ? [] : addressesOfTransport(asapTransport).map((address) => `asap+${address}`);
+  return { id: hexadecimal(identifier), home: hexadecimal(homeRegistrar), policy: policyText(policy), life: registrationLife, transports: [...addressesOfTransport(userTransport), ...control] };
 }
 
 /** A registrar of a list, and what is thought of it. */
-export const knownPeer = ({ serverId, transport }: ServerInformation, state: PeerState = 'unknown'): KnownPeer => ({ id: serverId, addresses: addressesOf(transport), state });
-
-/** An address for each IP address; opaque transports are shown in hexadecimal. */
-export function addressesOf(transport: TransportParameter): readonly TransportAddress[] {
-  if (transport.transport === 'opaque') return [`opaque:${Buffer.from(transport.data).toString('hex')}`];
-  return transport.addresses.map((address) => formatAddress(transport.transport, address, transport.port));
-}
+export const knownPeer = ({ serverId, transport }: ServerInformation, state: PeerState = 'unknown'): KnownPeer => ({ id: serverId, addresses: addressesOfTransport(transport), state });
 
 export const hexadecimal = (identifier: number): string => `0x${identifier.toString(16).padStart(8, '0')}`;
 

@@ -1,9 +1,10 @@
 import { peerStates, type EnrpMessage, type EnrpMessageOf, type PeerState, type ServerInformation } from '../wire/index.js';
-import { addressesOf } from './dump.js';
+import { addressesOfTransport, controlTransportOf, controlTransportOfAll } from './control-transports.js';
 import type { Dialers } from './enrp-dialers.js';
 import type { Joining, JoiningNews } from './enrp-joining.js';
-import { transportOf, type EnrpLink } from './enrp-link.js';
+import type { EnrpLink } from './enrp-link.js';
 import type { Peer } from './enrp-peer.js';
+import { schemeOf } from './environment.js';
 import type { RegistrarCore } from './registrar-core.js';
 
 export interface AcquaintancesOwner {
@@ -12,7 +13,7 @@ export interface AcquaintancesOwner {
   /** Its own ENRP addresses. */
   readonly addresses: readonly string[];
   meet(registrar: number): Peer;
-  presence(receivingServer: number, replyRequired: boolean, seenHost: string): EnrpMessageOf<'ENRP_PRESENCE'>;
+  presence(receivingServer: number, replyRequired: boolean, link: EnrpLink): EnrpMessageOf<'ENRP_PRESENCE'>;
   tell(news: JoiningNews): void;
   closeLinks(): void;
   warn(link: EnrpLink, details: object, message: string): void;
@@ -24,15 +25,15 @@ export class Acquaintances {
 
   /** RFC 5353 §3.4.1. */
   introduce(link: EnrpLink, { sendingServer, serverInformation }: EnrpMessageOf<'ENRP_PRESENCE'>): void {
-    const addresses = serverInformation === undefined ? [] : addressesOf(serverInformation.transport);
+    const addresses = serverInformation === undefined ? [] : addressesOfTransport(serverInformation.transport);
     const known = this.owner.peers.get(sendingServer);
     if (sendingServer === 0 || (known === undefined && this.owner.peers.size >= this.core.limits.peers)) return link.association.destroy('TOO_MANY_LINKS');
-    if (known?.isConnected === true && known.addresses.length > 0 && addresses.every((address) => !known.addresses.includes(address))) {
+    if (known?.isConnected === true && isElsewhere(known.addresses, addresses)) {
       link.isTwin = true;
       return this.owner.warn(link, { registrar: sendingServer, at: addresses, known: known.addresses }, 'two registrars have one identifier: the newcomer is not heeded (X-49)');
     }
     const peer = known ?? this.owner.meet(sendingServer);
-    if (addresses.length > 0) peer.addresses = addresses;
+    peer.addresses = together(peer.addresses, addresses);
     link.peer = peer;
     peer.links.add(link);
     for (const address of [...addresses, ...(link.dialled === undefined ? [] : [link.dialled])]) this.dialers.met(address, sendingServer);
@@ -47,7 +48,7 @@ export class Acquaintances {
     const listed = isReady ? [...this.owner.peers.values()].filter(({ id, addresses, state }) => (id !== sendingServer || link.isTwin) && addresses.length > 0 && (isWatcher || state === 'active')) : [];
     link.send({
       type: 'ENRP_LIST_RESPONSE', flags: { reject: !isReady }, sendingServer: this.core.identifier, receivingServer: sendingServer,
-      serverInformation: listed.map(({ id, addresses }) => ({ serverId: id, transport: transportOf(addresses[0] as string, '') })),
+      serverInformation: listed.map(({ id, addresses }) => ({ serverId: id, transport: controlTransportOfAll(addresses, link.scheme) })),
       peerStates: isWatcher && listed.length > 0 ? Uint8Array.from(listed, ({ state }) => Math.max(0, peerStates.indexOf(state as PeerState))) : undefined,
     });
   }
@@ -64,7 +65,7 @@ export class Acquaintances {
   /** @returns false where it has our own identifier. */
   #learn(from: Peer, information: ServerInformation): boolean {
     const { serverId } = information;
-    const addresses = addressesOf(information.transport);
+    const addresses = addressesOfTransport(information.transport);
     if (serverId === this.core.identifier) {
       const { link } = from;
       if (link === undefined || this.#isOwn(addresses, link.localHost)) return true; // a former life of this one
@@ -73,15 +74,15 @@ export class Acquaintances {
     }
     if (serverId === 0 || (!this.owner.peers.has(serverId) && this.owner.peers.size >= this.core.limits.peers)) return true;
     const other = this.owner.peers.get(serverId) ?? this.owner.meet(serverId);
-    if (other.addresses.length === 0) other.addresses = addresses;
+    other.addresses = together(addresses, other.addresses); // what it says itself counts more
     for (const address of addresses) this.dialers.learn(address);
     return true;
   }
 
   ownIdentifier(link: EnrpLink, message: EnrpMessage): void {
     if (message.type !== 'ENRP_PRESENCE') return;
-    if (message.flags.replyRequired) link.send(this.owner.presence(message.sendingServer, false, link.localHost)); // so that the other end sees it as well
-    if (message.serverInformation === undefined || !this.#isOwn(addressesOf(message.serverInformation.transport), link.localHost)) return this.#conflict(link);
+    if (message.flags.replyRequired) link.send(this.owner.presence(message.sendingServer, false, link)); // so that the other end sees it as well
+    if (message.serverInformation === undefined || !this.#isOwn(addressesOfTransport(message.serverInformation.transport), link.localHost)) return this.#conflict(link);
     if (link.dialled === undefined) return;
     this.dialers.itself(link.dialled);
     this.core.environment.logger.warn({ peer: link.dialled }, 'the address of a peer is this registrar itself');
@@ -100,6 +101,18 @@ export class Acquaintances {
   }
 
   #isOwn(addresses: readonly string[], seenHost: string): boolean {
-    return this.owner.addresses.some((own) => addresses.includes(addressesOf(transportOf(own, seenHost))[0] ?? ''));
+    return this.owner.addresses.some((own) => addresses.includes(addressesOfTransport(controlTransportOf(own, seenHost))[0] ?? ''));
   }
 }
+
+const schemesOf = (addresses: readonly string[]): readonly string[] => addresses.map(schemeOf);
+
+/** Of a transport that both name, no address is the same. A registrar on TCP and SCTP names the one that it is met by. */
+function isElsewhere(known: readonly string[], addresses: readonly string[]): boolean {
+  const comparable = known.filter((address) => schemesOf(addresses).includes(schemeOf(address)));
+  return comparable.length > 0 && addresses.every((address) => !comparable.includes(address));
+}
+
+/** What it says of a transport now is in place of what it said before. */
+const together = (known: readonly string[], addresses: readonly string[]): readonly string[] =>
+  [...known.filter((address) => !schemesOf(addresses).includes(schemeOf(address))), ...addresses];

@@ -1,6 +1,6 @@
 import type { TransportError } from '../errors.js';
-import { hostOf, parseAddress } from '../transports/address.js';
-import type { ControlTransport, EnrpMessage, WireError } from '../wire/index.js';
+import { hostOf } from '../transports/address.js';
+import type { EnrpMessage, WireError } from '../wire/index.js';
 import type { Association, AssociationOwner } from './association.js';
 import type { Peer } from './enrp-peer.js';
 import { schemeOf } from './environment.js';
@@ -33,6 +33,8 @@ export class EnrpLink implements AssociationOwner<EnrpMessage> {
 
   /** This end's host as the other end sees it, where nobody translates addresses. */
   get localHost(): string { return hostOf(this.association.link.local); }
+  /** Of both ends' addresses: who comes by SCTP is told of SCTP. */
+  get scheme(): string { return schemeOf(this.association.link.local); }
   get remote(): string { return this.dialled ?? this.association.peer; }
 
   send(message: EnrpMessage): void { this.association.send(message); }
@@ -45,11 +47,3 @@ export class EnrpLink implements AssociationOwner<EnrpMessage> {
   refused(error: WireError): void { this.owner.refused(this, error); }
   down(reason: TransportError): void { this.owner.ended(this, reason); }
 }
-
-/** The transport parameter of an address of ours; a wildcard stands for the host that the other end sees. */
-export function transportOf(address: string, seenHost: string): ControlTransport {
-  const { host, port } = parseAddress(address, [schemeOf(address)]);
-  return { transport: 'tcp', port, addresses: [host === '0.0.0.0' || host === '::' ? seenHost : isNumeric(host) ? host : seenHost] };
-}
-
-const isNumeric = (host: string): boolean => host.includes(':') || /^[\d.]+$/.test(host);

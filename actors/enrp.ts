@@ -1,15 +1,17 @@
 import type { TransportError } from '../errors.js';
 import type { RegisteredElement } from '../handlespace/handlespace.js';
 import type { RegistrarPeerOrder } from '../machines/registrar-peer.js';
+import { parseAddress } from '../transports/address.js';
 import type { LoopMonitor } from '../transports/loop-monitor.js';
 import type { Link } from '../transports/transport.js';
 import type { Cause, EnrpMessage, EnrpMessageOf, PeerState, WireError } from '../wire/index.js';
 import { Allowance, Association, enrpProtocol } from './association.js';
+import { controlTransportOf } from './control-transports.js';
 import { Acquaintances, type AcquaintancesOwner } from './enrp-acquaintances.js';
 import { EnrpCopy } from './enrp-copy.js';
 import { Dialers } from './enrp-dialers.js';
 import { Joining, type JoiningNews, type JoiningOwner } from './enrp-joining.js';
-import { EnrpLink, transportOf, type EnrpLinkOwner } from './enrp-link.js';
+import { EnrpLink, type EnrpLinkOwner } from './enrp-link.js';
 import { Peer, type PeerOwner } from './enrp-peer.js';
 import { EnrpRequests } from './enrp-requests.js';
 import { HandleTables, type HandleTablesOwner } from './enrp-tables.js';
@@ -99,11 +101,23 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner,
     if (registrar !== this.identifier && !this.isConnected(registrar)) this.#dialers.learn(address, this.timers.t7EnrpOutdate);
   }
 
-  presence(receivingServer: number, replyRequired: boolean, seenHost: string): EnrpMessageOf<'ENRP_PRESENCE'> {
-    const { identifier, core, owner: { enrp: [address] } } = this;
+  /** Over that link, which says which of the own addresses counts there. */
+  presence(receivingServer: number, replyRequired: boolean, { scheme, localHost }: Pick<EnrpLink, 'scheme' | 'localHost'>): EnrpMessageOf<'ENRP_PRESENCE'> {
+    const { enrp } = this.owner;
+    return this.#presenceAt(enrp.find((address) => schemeOf(address) === scheme) ?? enrp[0], receivingServer, replyRequired, localHost);
+  }
+
+  /** For a group: one for each transport that it is reached by, since a message has room for one. */
+  announced(): readonly EnrpMessage[] {
+    const { enrp } = this.owner;
+    return enrp.filter((address, index) => enrp.findIndex((other) => schemeOf(other) === schemeOf(address)) === index).map((address) => this.#presenceAt(address, 0, false, ANYWHERE));
+  }
+
+  #presenceAt(address: string | undefined, receivingServer: number, replyRequired: boolean, seenHost: string): EnrpMessageOf<'ENRP_PRESENCE'> {
+    const { identifier, core } = this;
     return {
       type: 'ENRP_PRESENCE', flags: { replyRequired }, sendingServer: identifier, receivingServer, checksum: core.handlespace.checksum(identifier),
-      serverInformation: address === undefined ? undefined : { serverId: identifier, transport: transportOf(address, seenHost) },
+      serverInformation: address === undefined ? undefined : { serverId: identifier, transport: controlTransportOf(address, seenHost) },
     };
   }
 
@@ -127,7 +141,13 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner,
   // ---- links
 
   dial(address: string): void {
-    Association.open(enrpProtocol(this.identifier), this.environment.transports(schemeOf(address)), address, (association) => this.#enter(new EnrpLink(this, association, address)), this.#linkOptions());
+    Association.open(enrpProtocol(this.identifier), this.environment.transports(schemeOf(address)), address, (association) => this.#enter(new EnrpLink(this, association, address)), { ...this.#linkOptions(), ...this.#ownPort(schemeOf(address)) });
+  }
+
+  /** RSPLIB knows a peer by where it comes from, too: over SCTP from the very port that its server information has. */
+  #ownPort(scheme: string): { readonly localPort?: number } {
+    const own = scheme === 'tcp' ? undefined : this.owner.enrp.find((address) => schemeOf(address) === scheme);
+    return own === undefined ? {} : { localPort: parseAddress(own, [scheme]).port };
   }
 
   closeLinks(): void { for (const { association } of [...this.#links]) association.destroy('LINK_CLOSED'); }
@@ -143,7 +163,7 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner,
     return link;
   }
 
-  connected(link: EnrpLink): void { link.send(this.presence(0, true, link.localHost)); }
+  connected(link: EnrpLink): void { link.send(this.presence(0, true, link)); }
 
   ended(link: EnrpLink, reason: TransportError): void {
     this.#links.delete(link);
@@ -206,12 +226,12 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner,
       case 'ENRP_LIST_REQUEST': this.#acquaintances.answerList(link, message, true); break;
       case 'ENRP_HANDLE_TABLE_REQUEST': this.#tables.answer(link, message); break;
       case 'ENRP_HANDLE_UPDATE': if (message.removalRequest !== undefined) this.#requests.asked(link, message); break;
-      case 'ENRP_PRESENCE': if (message.flags.replyRequired) link.send(this.presence(message.sendingServer, false, link.localHost)); return;
+      case 'ENRP_PRESENCE': if (message.flags.replyRequired) link.send(this.presence(message.sendingServer, false, link)); return;
       default:
     }
     if (message.sendingServer === 0 || link.isAsked || link.isTwin) return;
     link.isAsked = true;
-    link.send(this.presence(message.sendingServer, true, link.localHost)); // §3.4.1
+    link.send(this.presence(message.sendingServer, true, link)); // §3.4.1
   }
 
   meet(registrar: number): Peer {
@@ -221,7 +241,7 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner,
   }
 
   #present(link: EnrpLink, peer: Peer, { flags, checksum }: EnrpMessageOf<'ENRP_PRESENCE'>): void {
-    if (flags.replyRequired && !this.#isLeaving) link.send(this.presence(peer.id, false, link.localHost));
+    if (flags.replyRequired && !this.#isLeaving) link.send(this.presence(peer.id, false, link));
     if (checksum === undefined || !this.owner.isServing) return; // no audit without
     peer.tell({ type: checksum === this.core.handlespace.checksum(peer.id) ? 'checksum.agrees' : 'checksum.differs' });
   }
@@ -296,7 +316,7 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner,
   announcePresence(): void {
     for (const peer of this.peers.values()) {
       const { link } = peer;
-      link?.send(this.presence(peer.id, false, link.localHost));
+      link?.send(this.presence(peer.id, false, link));
     }
   }
 
@@ -328,7 +348,7 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner,
     switch (order.type) {
       case 'order.probe':
         if (link === undefined) return this.#dialers.hurry(id);
-        return link.send(this.presence(id, true, link.localHost));
+        return link.send(this.presence(id, true, link));
       case 'order.audit':
         peer.marked = new Set(this.core.handlespace.owned(id));
         return this.requestPiece(peer, true);
@@ -357,6 +377,8 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner,
   }
 }
 
+/** Whom a group is told is reached where its packets come from. */
+const ANYWHERE = '0.0.0.0';
 /** Heartbeats after which one of the peers is asked for its list. */
 const BEATS_PER_LIST = 5;
 /** Peers up to which each gets a heartbeat in every cycle. */

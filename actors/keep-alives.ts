@@ -165,7 +165,7 @@ export class KeepAlives {
     this.#questions.asked(watched);
     if (association !== undefined && !association.isDown) association.send(this.#keepAlive(watched));
     // Where a PE of another registrar listens, that registrar has said: only the elements' own claims are checked.
-    else if (asapTransport?.transport === 'tcp' && (isClaimed || (association !== undefined && isAt(asapTransport, association.peer)))) watched.probe = this.#probes.ask(asapTransport, this.#keepAlive(watched), watched);
+    else if (asapTransport !== undefined && (isClaimed || (association !== undefined && isAt(asapTransport, association.peer)))) watched.probe = this.#probes.ask(asapTransport, this.#keepAlive(watched), watched);
     // Else it has until the time-out to come back by itself.
   }
 

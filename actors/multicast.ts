@@ -5,6 +5,7 @@ import { shuffle } from '../machines/random.js';
 import { formatAddress, parseAddress } from '../transports/address.js';
 import { isGroup, type DatagramSocket, type Endpoint, type NetworkError } from '../transports/network.js';
 import type { ControlTransport } from '../wire/index.js';
+import { isWildcard, schemeOfTransport } from './control-transports.js';
 import type { ActorEnvironment } from './environment.js';
 import { checkOptions, invalid, isString, type Check } from './options.js';
 
@@ -165,12 +166,12 @@ interface Entry<Value> {
 }
 
 /** The addresses of a transport, where somebody serves its scheme. `0.0.0.0` and `::` stand for where the message came from: that is what a registrar says that listens everywhere. */
-export function addressesOf(environment: ActorEnvironment, { transport, addresses, port }: Pick<ControlTransport, 'transport' | 'addresses' | 'port'>, source: Endpoint): readonly string[] {
-  if (port === 0 || !serves(environment, transport)) return [];
-  return addresses.map((address) => (ANYWHERE.includes(address) ? source.host : address)).filter((host) => !isGroup(host)).map((host) => formatAddress(transport, host, port));
+export function addressesOf(environment: ActorEnvironment, transport: ControlTransport, source: Endpoint): readonly string[] {
+  const scheme = schemeOfTransport(transport);
+  const { addresses, port } = transport;
+  if (port === 0 || scheme === undefined || !serves(environment, scheme)) return [];
+  return addresses.map((address) => (isWildcard(address) ? source.host : address)).filter((host) => !isGroup(host)).map((host) => formatAddress(scheme, host, port));
 }
-
-const ANYWHERE: readonly string[] = ['0.0.0.0', '::'];
 
 function serves(environment: ActorEnvironment, scheme: string): boolean {
   try {

@@ -1,9 +1,11 @@
 import type { Milliseconds } from '../environment.js';
 import type { TransportError } from '../errors.js';
-import { formatAddress, parseAddress } from '../transports/address.js';
+import { parseAddress } from '../transports/address.js';
+import type { TransportAddress } from '../transports/transport.js';
 import type { AsapMessage, ControlTransport } from '../wire/index.js';
 import { Association, type AssociationOwner } from './association.js';
-import type { ActorEnvironment } from './environment.js';
+import { addressesOfTransport } from './control-transports.js';
+import { schemeOf, type ActorEnvironment } from './environment.js';
 
 /** Who is asked over a probe. */
 export interface Probed {
@@ -25,8 +27,8 @@ export class Probes {
   get size(): number { return this.#dials.size; }
 
   ask(transport: ControlTransport, message: AsapMessage, probed: Probed): Probe {
-    const address = formatAddress(transport.transport, transport.addresses[0] ?? '', transport.port);
-    const dial = this.#dials.get(address) ?? this.#dial(address);
+    const addresses = addressesOfTransport(transport);
+    const dial = this.#dials.get(addresses[0] ?? '') ?? this.#dial(addresses);
     dial.asked.set(probed, message);
     if (dial.isUp) dial.association?.send(message);
     return dial;
@@ -48,8 +50,8 @@ export class Probes {
     }
   }
 
-  #dial(address: string): Probe {
-    const dial: Probe = { address, asked: new Map(), association: undefined, isUp: false, isAdopted: false };
+  #dial([address = '', ...others]: readonly TransportAddress[]): Probe {
+    const dial: Probe = { address, others, asked: new Map(), association: undefined, isUp: false, isAdopted: false };
     this.#dials.set(address, dial);
     this.#waiting.push(dial);
     this.environment.clock.defer(() => { this.#connectNext(); });
@@ -61,13 +63,14 @@ export class Probes {
       const dial = this.#waiting.shift();
       if (dial === undefined) return;
       if (dial.asked.size === 0) this.#dials.delete(dial.address);
-      else this.#connect(dial);
+      else this.#connect(dial, dial.address, dial.others);
     }
   }
 
-  #connect(dial: Probe): void {
+  /** A multi-homed element is tried at one address after the other, all of them within the time that one would have. */
+  #connect(dial: Probe, address: TransportAddress, others: readonly TransportAddress[]): void {
     this.#connecting++;
-    Association.connect(this.environment.transports('tcp'), dial.address, (association) => {
+    Association.connect(this.environment.transports(schemeOf(address)), address, (association) => {
       dial.association = association;
       const owner = this.own(association);
       return {
@@ -80,9 +83,15 @@ export class Probes {
         message: (message) => { owner.message(message); },
         frame: (bytes, start, end) => owner.frame?.(bytes, start, end) ?? false,
         drain: () => { owner.drain?.(); },
-        down: (reason) => { this.#ended(dial, owner, reason); },
+        down: (reason) => {
+          const [next, ...more] = others;
+          if (dial.isUp || next === undefined || this.#isClosed || dial.asked.size === 0) return this.#ended(dial, owner, reason);
+          this.#connecting--;
+          owner.down(reason);
+          this.#connect(dial, next, more);
+        },
       };
-    }, { ...this.environment, connectTimeout: this.connectTimeout, maxQueued: MOST_QUEUED });
+    }, { ...this.environment, connectTimeout: this.connectTimeout / (1 + dial.others.length), maxQueued: MOST_QUEUED });
   }
 
   #ended(dial: Probe, owner: AssociationOwner, reason: TransportError): void {
@@ -100,7 +109,9 @@ export class Probes {
 
 /** An association on its way, or made, to one pool element's listener. */
 export interface Probe {
-  readonly address: string;
+  readonly address: TransportAddress;
+  /** Its other addresses. */
+  readonly others: readonly TransportAddress[];
   /** Who is asked there, and what was asked last. */
   readonly asked: Map<Probed, AsapMessage>;
   association: Association | undefined;
@@ -111,7 +122,7 @@ export interface Probe {
 
 /** A pool element names the address itself, so only where it came from is tried: nobody has a registrar knock at the doors of others (RFC 5355 §2.13). */
 export function isAt(transport: ControlTransport | undefined, peer: string): transport is ControlTransport {
-  if (transport?.transport !== 'tcp') return false;
+  if (transport === undefined) return false;
   const host = plain(parseAddress(peer, [peer.slice(0, peer.indexOf(':'))]).host);
   return transport.addresses.some((address) => plain(address) === host);
 }

@@ -7,6 +7,7 @@ import type { LoopMonitor } from '../transports/loop-monitor.js';
 import { decodePoolElement, encodeAsap, poolHandleFromKey, poolHandleKey, poolHandleText, type AsapMessageOf, type Cause, type ControlTransport, type Generation, type PoolElement } from '../wire/index.js';
 import { inconsistency, invalidity } from './admission.js';
 import type { Association } from './association.js';
+import { controlTransport } from './control-transports.js';
 import { schemeOf, type ActorEnvironment } from './environment.js';
 import { KeepAlives, type KeepAlivesOwner, type Watched } from './keep-alives.js';
 import { RegistrarAssociation } from './registrar-association.js';
@@ -101,7 +102,7 @@ export class RegistrarCore implements KeepAlivesOwner {
     if (known !== undefined && inconsistency(known.pool, poolElement) !== undefined) this.#dissolve(known);
     const element = this.handlespace.put(key, { ...poolElement, homeRegistrar: this.identifier, generation, asapTransport: poolElement.asapTransport ?? observed(by.association) });
     this.#bind(element, by);
-    this.#keepAlives.registered(element, by.association, poolElement);
+    this.#keepAlives.registered(element, by.association, whereItListens(poolElement, by.association));
     by.association.send({ type: 'ASAP_REGISTRATION_RESPONSE', flags: { reject: false }, poolHandle: element.pool.handle, peIdentifier: element.identifier, generation });
     if (element.encoded !== before) { // most registrations are renewals, and say nothing new
       this.#subscriptions.changed(key, isRenewal ? 'values' : 'elements');
@@ -390,5 +391,9 @@ const newest = (a: Generation | undefined, b: Generation | undefined): Generatio
 /** §3.1 rule 4: where the registration came from, for an element that does not say where it listens. */
 function observed({ peer }: Association): ControlTransport {
   const { host, port } = parseAddress(peer, [schemeOf(peer)]);
-  return { transport: 'tcp', port, addresses: [host] };
+  return controlTransport(schemeOf(peer), port, [host]);
 }
+
+/** Of SCTP it is also where the element takes associations, RSPLIB's do: one end both connects and listens. */
+const whereItListens = (element: PoolElement, association: Association): PoolElement =>
+  element.asapTransport !== undefined || schemeOf(association.peer) === 'tcp' ? element : { ...element, asapTransport: observed(association) };

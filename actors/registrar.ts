@@ -6,7 +6,7 @@ import { resolveTimers, type TimerOptions, type Timers } from '../machines/timer
 import type { Link, LinkHandler, Listener } from '../transports/transport.js';
 import { decodePoolElement, poolHandleText, type PeerState } from '../wire/index.js';
 import { Announcements, resolveRegistrarMulticast, type RegistrarMulticastOptions } from './announcements.js';
-import { asapProtocol, Association, CONTROL_SLICE, enrpProtocol, type AssociationOwner, type ControlProtocol } from './association.js';
+import { asapProtocol, Association, CONTROL_SILENCE, CONTROL_SLICE, enrpProtocol, type AssociationOwner, type ControlProtocol } from './association.js';
 import { dumpOf, type Dump, type KnownPeer } from './dump.js';
 import { Emitter, type Unsubscribe } from './emitter.js';
 import { Enrp } from './enrp.js';
@@ -17,9 +17,9 @@ import { resolveLimits, type RegistrarLimits } from './registrar-limits.js';
 import { ending, quiet, type EndOptions } from './waiting.js';
 
 export interface RegistrarOptions {
-  /** Where pool elements and pool users come in, `tcp://host:port`; port 0 takes a free one. Default `['tcp://127.0.0.1:3863']`, ASAP's port. */
+  /** Where pool elements and pool users come in, `tcp://host:port` or `sctp+udp://host:port`, as many as you like; port 0 takes a free one. Default `['tcp://127.0.0.1:3863']`, ASAP's port. */
   readonly asap?: readonly string[];
-  /** Where other registrars come in, `tcp://host:port` (9901 is ENRP's port), and operators (`rserpool dump`). Default none: it stays alone. */
+  /** Where other registrars come in, `tcp://host:port` or `sctp+udp://host:port` (9901 is ENRP's port; others of SCTP are met from the same port), and operators (`rserpool dump`). Default none: it stays alone. */
   readonly enrp?: readonly string[];
   /** Addresses of other registrars; each of them tells of more. Needs `enrp`. Default none. */
   readonly peers?: readonly string[];
@@ -187,7 +187,7 @@ export class Registrar {
     const identifier = (): number => this.identifier;
     return new Announcements(this.#environment, options, {
       get identifier() { return identifier(); },
-      asap: () => (this.#isServing ? this.asap : []), presence: () => this.#enrp.presence(0, false, ''), timers: this.#core.timers,
+      asap: () => (this.#isServing ? this.asap : []), presences: () => this.#enrp.announced(), timers: this.#core.timers,
       hint: (registrar, address) => { this.#enrp.hint(registrar, address); },
     });
   }
@@ -236,7 +236,7 @@ export class Registrar {
 
   #open(address: string, { framing, ppid }: Pick<ControlProtocol<never>, 'framing' | 'ppid'>, maxLinks: number, accept: (link: Link) => LinkHandler): Promise<Listener> {
     const { highWaterMark, queuedBytes, firstMessageTimeout, messageTimeout } = this.#core.limits;
-    return this.#environment.transports(schemeOf(address)).listen(address, accept, { framing, ppid, sliceTime: CONTROL_SLICE, highWaterMark, maxQueued: queuedBytes, maxLinks, firstFrameTimeout: firstMessageTimeout, frameTimeout: messageTimeout });
+    return this.#environment.transports(schemeOf(address)).listen(address, accept, { framing, ppid, silence: CONTROL_SILENCE, sliceTime: CONTROL_SLICE, highWaterMark, maxQueued: queuedBytes, maxLinks, firstFrameTimeout: firstMessageTimeout, frameTimeout: messageTimeout });
   }
 
   #accept(association: Association): AssociationOwner {

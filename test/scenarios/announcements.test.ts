@@ -46,7 +46,7 @@ class Setting {
   async registrar(name: string, identifier: number, { options = true, asap = [`tcp://${this.world.host(name).address}:3863`] }: { readonly options?: true | RegistrarMulticastOptions; readonly asap?: readonly string[] } = {}): Promise<{ readonly announcements: Announcements; readonly hints: string[]; asap: readonly string[] }> {
     const registrar = { hints: [] as string[], asap };
     const announcements = new Announcements(this.world.host(name).environment, options, {
-      identifier, asap: () => registrar.asap, presence: () => presence(identifier, this.world.host(name).address), timers: quickTimers,
+      identifier, asap: () => registrar.asap, presences: () => [presence(identifier, this.world.host(name).address)], timers: quickTimers,
       hint: (id, address) => { registrar.hints.push(`${id} ${address}`); },
     });
     this.open.push(announcements);
@@ -149,7 +149,7 @@ describe('a registrar announces itself (RFC 5352 §3.6)', () => {
     const announcements = new Announcements(environment, true, {
       identifier: 0x11, timers: quickTimers, hint: () => undefined,
       asap: () => (fails ? ['tcp://nobody:3863'] : ['tcp://10.0.0.9:3863']),
-      presence: () => { throw new Error('a fault'); },
+      presences: () => { throw new Error('a fault'); },
     });
     setting.open.push(announcements);
     await setting.world.settled(announcements.start());
@@ -169,7 +169,7 @@ describe('a registrar announces itself (RFC 5352 §3.6)', () => {
   it('a port that somebody has alone is ADDRESS_IN_USE, and nothing stays open', async () => {
     const { network, process, environment } = setting.world.host('r1');
     const alone = await setting.world.settled(network.bind({ host: '0.0.0.0', port: 9901 }, () => undefined));
-    const announcements = new Announcements(environment, true, { identifier: 1, asap: () => [], presence: () => presence(1), timers: quickTimers, hint: () => undefined });
+    const announcements = new Announcements(environment, true, { identifier: 1, asap: () => [], presences: () => [presence(1)], timers: quickTimers, hint: () => undefined });
     await expect(setting.world.settled(announcements.start())).rejects.toMatchObject({ code: 'ADDRESS_IN_USE', message: 'cannot join the group 239.0.0.51:9901: EADDRINUSE' });
     alone.close();
     expect(process.datagramSockets.size).toBe(0);
@@ -181,7 +181,7 @@ describe('a registrar announces itself (RFC 5352 §3.6)', () => {
     await setting.world.advance(3_000);
     announcements.close();
     const { environment, process } = setting.world.host('r1');
-    const starting = new Announcements(environment, true, { identifier: 1, asap: () => [], presence: () => presence(1), timers: quickTimers, hint: () => undefined });
+    const starting = new Announcements(environment, true, { identifier: 1, asap: () => [], presences: () => [presence(1)], timers: quickTimers, hint: () => undefined });
     const started = starting.start();
     starting.close();
     await setting.world.settled(started);
@@ -229,18 +229,22 @@ describe('a registrar hears of others (RFC 5353 §3.1, X-39): hints', () => {
     expect(hints).toHaveLength(2);
   });
 
-  it('what is no presence is nothing: other messages, bytes, RSPLIB at a transport that is not served here (logged once)', async () => {
+  it('what is no presence is nothing: other messages, bytes, a transport without a port (logged once); of RSPLIB the SCTP address is worth a try', async () => {
     const socket = await setting.world.settled(setting.world.host('other').network.bind({ host: '0.0.0.0', port: 0 }, () => undefined));
     const { hints } = await setting.registrar('r1', 0x11);
     const rsplib = captured.filter(({ protocol, bytes }) => protocol === 'ENRP' && bytes[0] === 1).slice(0, 20);
     expect(rsplib.length).toBeGreaterThan(0);
     for (const { bytes } of rsplib) socket.send(bytes, ENRP);
-    for (const bytes of [Buffer.alloc(0), Buffer.from('nonsense'), Buffer.alloc(60_000, 1), announce(7), encodeEnrp({ type: 'ENRP_LIST_REQUEST', sendingServer: 7, receivingServer: 0 })]) {
+    const nowhere = encodeEnrp({
+      type: 'ENRP_PRESENCE', flags: { replyRequired: false }, sendingServer: 0x33, receivingServer: 0, checksum: 0xffff,
+      serverInformation: { serverId: 0x33, transport: { transport: 'sctp', port: 0, use: 'data-only', addresses: ['10.9.0.1'] } },
+    });
+    for (const bytes of [nowhere, nowhere, Buffer.alloc(0), Buffer.from('nonsense'), Buffer.alloc(60_000, 1), announce(7), encodeEnrp({ type: 'ENRP_LIST_REQUEST', sendingServer: 7, receivingServer: 0 })]) {
       socket.send(bytes, ENRP);
       socket.send(bytes, ASAP);
     }
     await setting.world.advance(3_000);
-    expect(hints).toEqual([]);
+    expect(new Set(hints.map((hint) => hint.replace(/^\d+ /, '')))).toEqual(new Set(['sctp+udp://10.77.0.10:9901']));
     expect(setting.world.log.filter(({ host, level }) => host === 'r1' && level === 'warn')).toHaveLength(1);
   });
 

@@ -1,4 +1,6 @@
 import { Association } from '../../actors/association.js';
+import { controlTransport } from '../../actors/control-transports.js';
+import { schemeOf } from '../../actors/environment.js';
 import { initialize, type InitializeOptions, type ServiceAccessPoint } from '../../actors/access-point.js';
 import { createRegistrar, type Registrar, type RegistrarOptions } from '../../actors/registrar.js';
 import type { ByteSocket } from '../../transports/network.js';
@@ -11,16 +13,16 @@ export class RegistrarWorld {
   readonly events: string[] = [];
   registrar!: Registrar;
 
-  private constructor(readonly world: World, readonly options: Partial<RegistrarOptions>) {}
+  private constructor(readonly world: World, readonly options: Partial<RegistrarOptions>, readonly scheme: string) {}
 
-  static async start(options: Partial<RegistrarOptions> = {}, world = new World()): Promise<RegistrarWorld> {
-    const setting = new RegistrarWorld(world, options);
+  static async start(options: Partial<RegistrarOptions> = {}, world = new World(), scheme = 'tcp'): Promise<RegistrarWorld> {
+    const setting = new RegistrarWorld(world, options, scheme);
     await setting.restart();
     return setting;
   }
 
   get host() { return this.world.host('registrar'); }
-  get address(): string { return `tcp://${this.host.address}:3863`; }
+  get address(): string { return `${this.scheme}://${this.host.address}:3863`; }
   /** What the registrar itself logged, of that level. */
   log(level: LogEntry['level']): readonly LogEntry[] { return this.world.log.filter((entry) => entry.host === 'registrar' && entry.level === level); }
 
@@ -71,16 +73,21 @@ export class AsapPeer {
   /** Keep-alives that came to its own ASAP listener. */
   readonly visits: AsapMessage[] = [];
   readonly association: Association;
+  readonly #scheme: string;
   #listener: Listener | undefined;
 
-  constructor(readonly world: World, readonly name: string, registrar: string) {
-    this.association = Association.connect(this.#host.tcp, registrar, () => ({
+  /** @param localPort of SCTP: the port that it comes from, and listens at. */
+  constructor(readonly world: World, readonly name: string, registrar: string, private readonly localPort = 0) {
+    this.#scheme = schemeOf(registrar);
+    this.association = Association.connect(this.#transport, registrar, () => ({
       message: (message) => this.#take(this.association, message),
       down: ({ code }) => { this.down = code; },
-    }), this.#host.environment);
+    }), { ...this.#host.environment, ...(localPort > 0 && { localPort }) });
   }
 
+  get address(): string { return this.#host.address; }
   get #host() { return this.world.host(this.name); }
+  get #transport() { return this.#host.environment.transports(this.#scheme); }
 
   /** Sends them, and gives the answers that came within 10 ms. */
   async ask(...messages: readonly (AsapMessage | Uint8Array)[]): Promise<readonly AsapMessage[]> {
@@ -120,7 +127,7 @@ export class AsapPeer {
 
   /** Opens an ASAP listener of its own; element parameters made with `asap: peer` name it. */
   async listen(): Promise<void> {
-    this.#listener = await this.world.settled(this.#host.tcp.listen(`tcp://${this.#host.address}:0`, (link) => Association.accept(link, (association) => ({
+    this.#listener = await this.world.settled(this.#transport.listen(`${this.#scheme}://${this.#host.address}:${this.localPort}`, (link) => Association.accept(link, (association) => ({
       message: (message) => { this.visits.push(message); this.#take(association, message); },
       down: () => undefined,
     }), this.#host.environment), { framing: asapFraming }));
@@ -129,7 +136,7 @@ export class AsapPeer {
   async stopListening(): Promise<void> { await this.#listener?.close(); }
 
   get asapTransport(): NonNullable<PoolElement['asapTransport']> {
-    return { transport: 'tcp', port: Number(this.#listener?.address.split(':').at(-1)), addresses: [this.#host.address] };
+    return controlTransport(this.#scheme, Number(this.#listener?.address.split(':').at(-1)), [this.#host.address]);
   }
 
   #take(from: Association, message: AsapMessage): void {

@@ -8,18 +8,18 @@ export class ScopeWorld {
   readonly registrars = new Map<string, Registrar>();
   readonly events: string[] = [];
 
-  private constructor(readonly world: World, readonly names: readonly string[], readonly options: Partial<RegistrarOptions>) {}
+  private constructor(readonly world: World, readonly names: readonly string[], readonly options: Partial<RegistrarOptions>, readonly scheme: string) {}
 
   /** @param open those that are opened at once. */
-  static async start(count = 3, options: Partial<RegistrarOptions> = {}, world = new World(), open?: readonly string[]): Promise<ScopeWorld> {
-    const scope = new ScopeWorld(world, Array.from({ length: count }, (_, index) => `r${index + 1}`), options);
+  static async start(count = 3, options: Partial<RegistrarOptions> = {}, world = new World(), open?: readonly string[], scheme = 'tcp'): Promise<ScopeWorld> {
+    const scope = new ScopeWorld(world, Array.from({ length: count }, (_, index) => `r${index + 1}`), options, scheme);
     for (const name of scope.names) scope.world.host(name);
     for (const name of open ?? scope.names) await scope.open(name);
     await world.advance(500);
     return scope;
   }
 
-  address(name: string, port = 3863): string { return `tcp://${this.world.host(name).address}:${port}`; }
+  address(name: string, port = 3863, scheme = this.scheme): string { return `${scheme}://${this.world.host(name).address}:${port}`; }
   get asap(): readonly string[] { return this.names.map((name) => this.address(name)); }
   registrar(name: string): Registrar { return this.registrars.get(name)!; }
   id(name: string): number { return 0x1000 + this.names.indexOf(name) + 1; }
