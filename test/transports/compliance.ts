@@ -299,7 +299,7 @@ export function describeTransport(name: string, build: () => TransportWorld | Pr
         await expect(stage.world.server.listen(address, () => probe, { framing })).rejects.toMatchObject({ code: 'INVALID_URL' });
       });
 
-      it.each(['tls', 'sctp', 'sctp+udp'])('%s:// is a feature not there yet', (scheme) => {
+      it.each(['tls', 'sctp'])('%s:// is a feature not there yet', (scheme) => {
         if (scheme === stage.world.scheme) return;
         const probe = new Probe(() => undefined);
         expect(() => stage.world.client.connect(`${scheme}://host:1`, probe, { framing })).toThrow(FeatureUnavailableError);
