@@ -98,7 +98,7 @@ export class PoolElement implements LocalElement {
     this.identifier = setup.identifier;
     this.#events = new Emitter(logger);
     this.#registration = setup.registration(this.#policy);
-    this.actor = createActor(poolElementMachine, { clock, input: { home: home.ref, registration: this.#registration, timers, fraction: () => random.fraction() } });
+    this.actor = createActor(poolElementMachine, { clock, input: { home: home.ref, registration: this.#registration, timers, sinceProgress: () => home.sinceProgress(this), fraction: () => random.fraction() } });
     this.actor.on('*', (news) => this.#noted(news));
     this.actor.subscribe({ error: (error) => this.#failed(error) });
     home.join(setup.key, setup.identifier, this);

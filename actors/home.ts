@@ -8,6 +8,7 @@ import type { Timers } from '../machines/timers.js';
 import { formatAddress, hostOf, parseAddress } from '../transports/address.js';
 import type { Listener } from '../transports/transport.js';
 import { asapFraming, poolHandleKey, type AsapMessage, type AsapMessageOf, type Generation } from '../wire/index.js';
+import { AskingOrder } from './asking-order.js';
 import { AnnouncedRegistrars, type MulticastOptions } from './announced-registrars.js';
 import { Association, CONTROL_SLICE, type AssociationOwner } from './association.js';
 import type { WaitOptions } from './element.js';
@@ -55,12 +56,16 @@ export class Home {
   readonly #knownHosts = new Set<string>();
   readonly #announced: AnnouncedRegistrars | undefined;
   readonly #reports: AsapMessage[] = [];
+  readonly #order: AskingOrder<LocalElement>;
   #home: Association | undefined;
   #homeSince: Milliseconds = 0;
+  /** Silence counts from here: a hunt has brought nobody better. */
+  #judgedFrom: Milliseconds = 0;
   #homeId: number | undefined;
   #foundHome: Deferred<void> | undefined;
   /** It has been asked something since it was heard of last. */
   #isAsked = false;
+  #askedAt: Milliseconds = 0;
   #isHunting = false;
   #nextProbe = 0;
   #listener: Promise<Listener> | undefined;
@@ -71,6 +76,7 @@ export class Home {
     this.#pools = pools;
     this.ref = createActor(fromCallback<HomeOrder>(({ receive }) => { receive((order) => this.#obey(order)); })).start();
     const { clock, random, logger } = this.#environment;
+    this.#order = new AskingOrder(clock);
     this.#announced = options.multicast && new AnnouncedRegistrars(options.environment, options.multicast, options.timers, (address) => {
       if (this.#isHunting) this.actor.send({ type: 'registrar.announced', address });
     });
@@ -83,6 +89,7 @@ export class Home {
         announced: () => this.#announced?.candidates() ?? [],
         timers: options.timers,
         silence: () => this.#silence(),
+        unheard: () => this.#unheard(),
         isNeeded: () => this.#elements.size > 0 || this.#foundHome !== undefined || this.#waiting.size > 0 || pools.isWaiting,
         fraction: () => random.fraction(),
         openResolutions: () => pools.open(),
@@ -152,9 +159,13 @@ export class Home {
     const element = pool?.get(peIdentifier);
     if (element === undefined) return;
     this.#waiting.delete(element.actor);
+    this.#order.forget(element);
     pool?.delete(peIdentifier);
     if (pool?.size === 0) this.#elements.delete(key);
   }
+
+  /** For how long home has answered nothing that was asked before the last message of that element (machines/registration.ts). */
+  sinceProgress(element: LocalElement): Milliseconds { return this.#order.sinceProgress(element); }
 
   /** Sends it now, or when there is a home again: ASAP_ENDPOINT_UNREACHABLE. */
   report(message: AsapMessageOf<'ASAP_ENDPOINT_UNREACHABLE'>): void {
@@ -179,9 +190,7 @@ export class Home {
 
   #obey(order: HomeOrder): void {
     switch (order.type) {
-      case 'transmit':
-        this.#isAsked = true;
-        return void this.#home?.send(order.message); // without a home the chart hunts, and asks again then (RFC 5352 §3.7.1)
+      case 'transmit': return this.#ask(order.message);
       case 'home.seek':
         if (order.from !== undefined) this.#waiting.add(order.from);
         return this.#seek(order.why);
@@ -189,12 +198,23 @@ export class Home {
       case 'attempts.stop': return this.#stopAttempts();
       case 'home.adopt': return this.#adoptAttempt(order.address);
       case 'home.kept':
+        if (this.#isHunting) this.#judgedFrom = this.#environment.clock.now();
         this.#isHunting = false;
         return this.#tellFound(this.#waiting, () => 'none');
       case 'home.probe': return this.#probe();
       case 'hunt.begun': this.#isHunting = true; return;
       case 'hunt.failed': return this.#complain(order.rounds);
     }
+  }
+
+  /** Without a home the chart hunts, and asks again then (RFC 5352 §3.7.1). */
+  #ask(message: AsapMessage): void {
+    if (!this.#isAsked) this.#askedAt = this.#environment.clock.now();
+    this.#isAsked = true;
+    if (this.#home === undefined) return;
+    if (message.type === 'ASAP_REGISTRATION') this.#order.asked(this.#element(message.poolHandle, message.poolElement.identifier));
+    else if (message.type === 'ASAP_DEREGISTRATION') this.#order.asked(this.#element(message.poolHandle, message.peIdentifier));
+    this.#home.send(message);
   }
 
   #seek(why: HuntReason): void {
@@ -235,7 +255,8 @@ export class Home {
     const old = this.#home;
     this.#home = association;
     this.#isAsked = false;
-    this.#homeSince = this.#environment.clock.now();
+    this.#order.reset();
+    this.#homeSince = this.#judgedFrom = this.#environment.clock.now();
     this.#homeId = identifier;
     this.#isHunting = false;
     this.#foundHome?.resolve();
@@ -313,7 +334,14 @@ export class Home {
   }
 
   #tellElement(message: AsapMessageOf<'ASAP_REGISTRATION_RESPONSE' | 'ASAP_DEREGISTRATION_RESPONSE'>): void {
-    this.#elements.get(poolHandleKey(message.poolHandle))?.get(message.peIdentifier)?.actor.send(message);
+    const element = this.#element(message.poolHandle, message.peIdentifier);
+    if (element === undefined) return;
+    this.#order.answered(element);
+    element.actor.send(message);
+  }
+
+  #element(poolHandle: Uint8Array, peIdentifier: number): LocalElement | undefined {
+    return this.#elements.get(poolHandleKey(poolHandle))?.get(peIdentifier);
   }
 
   /** RFC 5352 §3.4, at once and without a chart: one acknowledgement for each of our elements of that pool, none from a process that only uses pools. Anybody may ask; who may become home is another matter. */
@@ -372,8 +400,13 @@ export class Home {
 
   #silence(): Milliseconds {
     if (this.#home === undefined || this.#elements.size === 0) return 0;
-    const silence = this.#environment.clock.now() - Math.max(this.#homeSince, this.#home.link.lastHeard);
+    const silence = this.#environment.clock.now() - Math.max(this.#judgedFrom, this.#home.link.lastHeard);
     return this.#isAsked ? silence : Math.min(silence, this.#options.timers.homeSilence * (2 / 3)); // who has not been asked may be silent
+  }
+
+  #unheard(): Milliseconds {
+    if (this.#home === undefined) return Infinity;
+    return this.#isAsked ? this.#environment.clock.now() - Math.max(this.#askedAt, this.#home.link.lastHeard) : 0;
   }
 
   /** Every address of every host. A name that nobody knows now leaves the others. */

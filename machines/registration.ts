@@ -38,6 +38,8 @@ export const registrationMachine = setup({
     isOthersHome: (_, { change }: HomeFound) => change === 'moved',
     hasTakenOver: (_, { change }: HomeFound) => change === 'takeover' || change === 'moved',
     wasSent: ({ context }) => context.wasSent,
+    /** Those that were asked before it are still being answered: that nothing has come yet is no evidence against the registrar. */
+    isQueued: ({ context }) => context.sinceProgress() < context.timers.t2Registration,
     attemptsExceeded: ({ context }) => context.attempts > context.timers.maxRegAttempt,
     /** It speaks of a registration before the present one. */
     isLateRemoval: ({ context }, { generation }: Removal) => isOlder(generation, context.generation),
@@ -46,6 +48,7 @@ export const registrationMachine = setup({
   },
   delays: {
     'T2-registration': ({ context }) => context.timers.t2Registration,
+    'rest-of-T2': ({ context }) => Math.max(1, context.timers.t2Registration - context.sinceProgress()),
     'T3-deregistration': ({ context }) => context.timers.t3Deregistration,
     'T4-reregistration': ({ context }) => reregistration(context) * (1 - context.fraction() / 10), // never later, and many not at once
     'claim-wait': ({ context }) => (context.timers.homeSilence / 3) * (0.5 + context.fraction() / 2),
@@ -100,9 +103,25 @@ export const registrationMachine = setup({
     },
     registering: {
       entry: ['countAttempt', { type: 'transmit', params: ({ context }) => ({ message: current(context) }) }], // R2, R3
-      after: { 'T2-registration': { target: 'serverLost', actions: { type: 'suspect', params: { why: 'T2-registration' } } } }, // R4
+      after: { 'T2-registration': 'unanswered' }, // R4
       on: {
         'home.found': { guard: { type: 'isNewHome', params: ({ event }) => event }, target: 'registering', reenter: true },
+        'home.lost': { target: 'serverLost', actions: { type: 'suspect', params: { why: 'transport.down' } } },
+        'transport.sendFailure': { target: 'serverLost', actions: { type: 'suspect', params: { why: 'transport.down' } } },
+      },
+    },
+    // The RFC has one PE on an association. Behind a hundred others T2 counts from the last answer to one of them: if each gave up, and began anew elsewhere or over
+    // another association, a registrar that is only busy would have the more to do the less it gets done.
+    unanswered: {
+      always: [
+        { guard: 'isQueued', target: 'queued' },
+        { target: 'serverLost', actions: { type: 'suspect', params: { why: 'T2-registration' } } },
+      ],
+    },
+    queued: {
+      after: { 'rest-of-T2': 'unanswered' },
+      on: {
+        'home.found': { guard: { type: 'isNewHome', params: ({ event }) => event }, target: 'registering' },
         'home.lost': { target: 'serverLost', actions: { type: 'suspect', params: { why: 'transport.down' } } },
         'transport.sendFailure': { target: 'serverLost', actions: { type: 'suspect', params: { why: 'transport.down' } } },
       },
@@ -216,6 +235,9 @@ export interface RegistrationInput {
   readonly owner: AnyActorRef;
   readonly registration: Registration;
   readonly timers: Pick<Timers, 't2Registration' | 't3Deregistration' | 't4Reregistration' | 't4Share' | 'retranMax' | 'maxRegAttempt' | 'homeSilence'>;
+  /** For how long home has answered nothing that this process asked it before it sent this registration; Infinity where there is nothing, or where home has answered what was
+   *  asked later: then it has passed this one over. */
+  readonly sinceProgress: () => Milliseconds;
   /** Uniform in [0, 1): jitter. */
   readonly fraction: () => number;
 }

@@ -47,6 +47,9 @@ export const serverHuntMachine = setup({
     isUnsteady: ({ context }) => context.rounds > 0 && context.isNeeded(),
     /** What those who hunt miss has come from the old home after all. */
     isAnswer: ({ context }, { answers }: { answers: HuntReason }) => context.home !== undefined && (context.why === 'silence' || context.why === answers),
+    /** The old home accepts one more association. What it has been asked waits for it on the one that is there, and asked anew over another it would have twice the work:
+     *  an overloaded registrar would never be through. Only an association that has been dead for long gives way. */
+    isHomeAgain: ({ context: { home, why, timers, unheard } }, { address }: { address: string }) => address === home && unheard() < patience(why, timers),
     hasCandidates: ({ context }) => context.candidates.length > 0,
     hasAnnounced: ({ context }) => (context.announced?.().length ?? 0) > 0,
     isNews: ({ context: { home, candidates, tried, suspects } }, { address }: { address: string }) =>
@@ -96,10 +99,17 @@ export const serverHuntMachine = setup({
           entry: 'attempt', // SH1, SH2
           after: { 'T5-Serverhunt': { target: 'lookingUp', actions: [{ type: 'tell', params: { type: 'attempts.stop' } }, 'forgetAttempts', 'doubleT5'] } }, // SH5
           on: {
-            'attempt.up': { // SH3, SH6
-              target: '#serverHunt.home',
-              actions: ['forgetAttempts', { type: 'rememberHome', params: ({ event }) => event }, { type: 'tell', params: ({ event }) => ({ type: 'home.adopt', address: event.address }) }],
-            },
+            'attempt.up': [ // SH3, SH6
+              {
+                guard: { type: 'isHomeAgain', params: ({ event }) => event },
+                target: '#serverHunt.home',
+                actions: [{ type: 'tell', params: { type: 'attempts.stop' } }, 'forgetAttempts', { type: 'tell', params: { type: 'home.kept' } }],
+              },
+              {
+                target: '#serverHunt.home',
+                actions: ['forgetAttempts', { type: 'rememberHome', params: ({ event }) => event }, { type: 'tell', params: ({ event }) => ({ type: 'home.adopt', address: event.address }) }],
+              },
+            ],
             'attempt.failed': [ // SH4
               { guard: 'hasCandidates', actions: [{ type: 'forgetAttempt', params: ({ event }) => event }, 'attempt'] },
               { guard: { type: 'isLastAttempt', params: ({ event }) => event }, target: 'lost', actions: 'forgetAttempts' },
@@ -182,6 +192,13 @@ function next({ candidates, attempts, suspects, home }: ServerHuntContext, most:
   return candidates.slice(0, Math.min(most, end < 0 ? candidates.length : end));
 }
 
+/** For how long nothing may have come over an association that stands, before another one with the same registrar is thought better. A question for a pool is soon asked
+ *  again, and its user waits. */
+function patience(why: HuntReason, { t1EnrpRequest, homeSilence }: ServerHuntContext['timers']): Milliseconds {
+  return why === 'T1-ENRPrequest' ? t1EnrpRequest : SILENCES * homeSilence;
+}
+const SILENCES = 3;
+
 /** Why somebody wants a registrar: none is known, or which evidence speaks against the present one. */
 export type HuntReason = 'none' | 'silence' | 'transport.down' | 'T1-ENRPrequest' | 'T2-registration' | 'T3-deregistration';
 
@@ -193,9 +210,11 @@ export interface ServerHuntInput {
   readonly lookUp: (registrars: readonly string[]) => Promise<readonly string[]>;
   /** Some of the addresses that were announced not longer than T7-ENRPoutdate ago, in the order to try them. */
   readonly announced?: (() => readonly string[]) | undefined;
-  readonly timers: Pick<Timers, 't5ServerHunt' | 'retranMax' | 'homeSilence'>;
+  readonly timers: Pick<Timers, 't1EnrpRequest' | 't5ServerHunt' | 'retranMax' | 'homeSilence'>;
   /** For how long nothing has been heard from home; 0 where nobody minds (a PU without elements asks when it wants something). */
   readonly silence: () => Milliseconds;
+  /** For how long home has said nothing at all since it was asked; Infinity without one. */
+  readonly unheard: () => Milliseconds;
   /** Whether somebody waits for a registrar, or is registered. */
   readonly isNeeded: () => boolean;
   /** Uniform in [0, 1). */

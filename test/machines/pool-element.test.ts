@@ -2,7 +2,7 @@ import { poolElementMachine, type PoolElementInput } from '../../machines/pool-e
 import { drive } from '../support/drive.js';
 import { anyActor, middle, onNoPath, quick, registered, registrationOf, removed } from './support.js';
 
-const input: PoolElementInput = { home: anyActor('home'), registration: registrationOf(), timers: quick, fraction: middle };
+const input: PoolElementInput = { home: anyActor('home'), registration: registrationOf(), timers: quick, sinceProgress: () => Infinity, fraction: middle };
 const poolElement = () => drive(poolElementMachine, input);
 const rejection = { reason: 'rejected', causes: [{ cause: 'lack-of-resources' }] };
 

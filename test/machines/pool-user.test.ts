@@ -4,7 +4,7 @@ import { anyActor, middle, onNoPath, quick } from './support.js';
 
 const input: PoolUserInput = {
   host: anyActor('host'), registrars: ['tcp://10.0.0.1:3863'], lookUp: async (registrars) => Promise.resolve(registrars), timers: quick,
-  silence: () => 0, isNeeded: () => true, fraction: middle, openResolutions: () => () => undefined,
+  silence: () => 0, unheard: () => Infinity, isNeeded: () => true, fraction: middle, openResolutions: () => () => undefined,
 };
 const poolUser = () => drive(poolUserMachine, input);
 

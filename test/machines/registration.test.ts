@@ -3,7 +3,7 @@ import { drive } from '../support/drive.js';
 import { anyActor, middle, onNoPath, quick, registered, registrationOf, rejected, removed, rfc } from './support.js';
 
 const input = (given: Partial<RegistrationInput> = {}): RegistrationInput =>
-  ({ home: anyActor('home'), owner: anyActor('owner'), registration: registrationOf(), timers: rfc, fraction: middle, ...given });
+  ({ home: anyActor('home'), owner: anyActor('owner'), registration: registrationOf(), timers: rfc, sinceProgress: () => Infinity, fraction: middle, ...given });
 const poolElement = (given?: Partial<RegistrationInput>) => drive(registrationMachine, input(given));
 const found = { type: 'home.found', change: 'found' } as const;
 const takeover = { type: 'home.found', change: 'takeover' } as const;
@@ -70,6 +70,34 @@ describe('registration (RFC 5352 §3.1)', () => {
     const pe = registering();
     pe.send({ ...registered(), error: [{ cause: 'unspecified-error' }] });
     expect(pe.sent).toEqual([{ type: 'registration.accepted', generation: undefined, warnings: [{ cause: 'unspecified-error' }] }]);
+  });
+
+  it('R4: behind others whose answers still come, T2 counts from the last of them; nothing is sent again meanwhile', () => {
+    let sinceProgress = 400;
+    const pe = registering({ timers: quick, sinceProgress: () => sinceProgress });
+    expect(pe.expire('T2-registration')).toEqual(['start rest-of-T2 600']);
+    sinceProgress = 0;
+    expect([pe.expire('rest-of-T2'), pe.state, pe.context.attempts]).toEqual([['start rest-of-T2 1000'], 'queued', 1]);
+    sinceProgress = 1000;
+    expect(pe.expire('rest-of-T2')).toEqual(['send registration.lost', 'send home.seek']);
+    expect(pe.sent[0]).toEqual({ type: 'registration.lost', reason: 'T2-registration' });
+  });
+
+  it('R4: a registrar that answers those behind it has passed it over: T2 as ever', () => {
+    expect(registering({ sinceProgress: () => Infinity }).expire('T2-registration')).toContain('send home.seek');
+  });
+
+  it('queued, it registers at a new home, hunts when the association is lost, and takes its answer', () => {
+    const queued = () => {
+      const pe = registering({ sinceProgress: () => 0 });
+      pe.expire('T2-registration');
+      return pe;
+    };
+    expect(queued().send(found)).toContain('send ASAP_REGISTRATION');
+    expect(queued().send({ type: 'home.lost' })).toContain('send home.seek');
+    const pe = queued();
+    pe.send(registered());
+    expect(pe.state).toBe('registered.confirmed');
   });
 
   // proves 5352-3.1-n, 5352-3.1-o
@@ -300,6 +328,7 @@ describe('registration, as a chart', () => {
       Math.min(context.attempts, 1), Math.min(context.removals, 1), Math.min(context.departures, 1), context.isAcknowledged, context.isOutdated, context.wasSent,
       context.accepted !== undefined, context.generation !== undefined,
     ];
-    expect(onNoPath(registrationMachine, [given], { cases, project: (context) => project(context as RegistrationContext), limit: 50_000 })).toEqual([]);
+    const behind = input({ ...given, sinceProgress: () => 0 });
+    expect(onNoPath(registrationMachine, [given, behind], { cases, project: (context) => project(context as RegistrationContext), limit: 50_000 })).toEqual([]);
   });
 });

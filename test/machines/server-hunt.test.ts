@@ -5,7 +5,7 @@ import { anyActor, middle, onNoPath, quick, rfc } from './support.js';
 const addresses = (...names: string[]): string[] => names.map((name) => `tcp://10.0.0.${name}:3863`);
 const input = (given: Partial<ServerHuntInput> = {}): ServerHuntInput => ({
   host: anyActor('host'), registrars: addresses('1', '2', '3', '4', '5'), lookUp: async (registrars) => Promise.resolve(registrars), timers: rfc,
-  silence: () => 0, isNeeded: () => true, fraction: middle, ...given,
+  silence: () => 0, unheard: () => Infinity, isNeeded: () => true, fraction: middle, ...given,
 });
 type Hunt = Driven<typeof serverHuntMachine>;
 const hunt = (given?: Partial<ServerHuntInput>): Hunt => drive(serverHuntMachine, input(given));
@@ -49,6 +49,17 @@ describe('server hunt (RFC 5352 §3.6)', () => {
     driven.childDone('lookUp', addresses('1'));
     expect(driven.send({ type: 'attempt.up', address: addresses('1')[0] as string })).toEqual(['cancel T5-Serverhunt', 'send home.adopt', 'start home-quiet 36854.166666666664']);
     expect([driven.context.home, driven.context.t5, driven.context.attempts]).toEqual([addresses('1')[0], 10_000, []]);
+  });
+
+  it('of the present home it keeps the association it has, unless that has been dead for long: what was asked waits there', () => {
+    for (const [unheard, why, order] of [[4499, 'T2-registration', 'home.kept'], [4500, 'T2-registration', 'home.adopt'], [4499, 'silence', 'home.kept'], [499, 'T1-ENRPrequest', 'home.kept'], [500, 'T1-ENRPrequest', 'home.adopt']] as const) {
+      const driven = atHome({ registrars: addresses('1'), timers: quick, unheard: () => unheard });
+      driven.send({ type: 'home.seek', why });
+      driven.childDone('lookUp', addresses('1'));
+      driven.send({ type: 'attempt.up', address: addresses('1')[0] as string });
+      expect(driven.sent.map(({ type }) => type)).toEqual(order === 'home.kept' ? ['attempts.stop', 'home.kept'] : ['home.adopt']);
+      expect([driven.state, driven.context.attempts, driven.context.home]).toEqual(['home.heard', [], addresses('1')[0]]);
+    }
   });
 
   // proves 5352-3.6-m
@@ -331,7 +342,7 @@ describe('announced registrars (RFC 5352 §3.6)', () => {
 describe('server hunt, as a chart', () => {
   it('has every state and transition on some path', () => {
     const world = (silence: number, isNeeded: boolean, announced = addresses()): ServerHuntInput =>
-      input({ announced: () => announced, registrars: addresses('1', '2', '3', '4'), timers: { ...quick, homeSilence: 1000 }, silence: () => silence, isNeeded: () => isNeeded });
+      input({ announced: () => announced, registrars: addresses('1', '2', '3', '4'), timers: { ...quick, homeSilence: 1000 }, silence: () => silence, unheard: () => silence, isNeeded: () => isNeeded });
     const cases = {
       'home.seek': [{ why: 'none' }, { why: 'T1-ENRPrequest' }],
       'home.heard': [{ answers: 'T1-ENRPrequest' }, { answers: 'T2-registration' }],
@@ -341,7 +352,13 @@ describe('server hunt, as a chart', () => {
       'attempt.failed': addresses('1', '2', '3', '4').map((address) => ({ address })),
       'xstate.done.actor.lookUp': [{ output: addresses('1') }, { output: addresses('1', '2', '3', '4') }],
     };
-    const project = ({ attempts, candidates, home, why, rounds }: ServerHuntContext): unknown => [attempts.length, candidates.length, home !== undefined, why, Math.min(rounds, 1)];
-    expect(onNoPath(serverHuntMachine, [world(0, true), world(600, false), world(1000, true), world(0, true, addresses('5'))], { cases, project: (context) => project(context as ServerHuntContext), limit: 50_000 })).toEqual([]);
+    const project = ({ attempts, candidates, home, suspects, why, rounds }: ServerHuntContext, isAlone = false): unknown =>
+      [attempts.length, candidates.length, home !== undefined, isAlone && suspects.includes(home ?? ''), why, Math.min(rounds, 1)];
+    const options = { cases, project: (context: unknown) => project(context as ServerHuntContext), limit: 50_000 };
+    const missing = onNoPath(serverHuntMachine, [world(0, true), world(600, false), world(1000, true), world(0, true, addresses('5'))], options);
+    // Where there is only one registrar, a hunt finds it again.
+    const one = { 'home.seek': [{ why: 'T1-ENRPrequest' }], 'attempt.up': [{ address: addresses('1')[0] }], 'xstate.done.actor.lookUp': [{ output: addresses('1') }] };
+    const alone = onNoPath(serverHuntMachine, [world(0, true)], { ...options, cases: one, project: (context) => project(context as ServerHuntContext, true) });
+    expect(missing.filter((part) => alone.includes(part))).toEqual([]);
   });
 });

@@ -3,7 +3,7 @@ import { initialize, type InitializeOptions, type ServiceAccessPoint } from '../
 import type { PoolElement } from '../../actors/element.js';
 import { Home } from '../../actors/home.js';
 import type { PoolElement as PoolElementParameter } from '../../wire/index.js';
-import { leastUsed, random } from '../../actors/policies.js';
+import { leastUsed, random, roundRobin } from '../../actors/policies.js';
 import { rfcTimers } from '../../machines/timers.js';
 import { ScriptedRegistrar } from '../support/scripted-registrar.js';
 import { World } from '../../testing/world.js';
@@ -229,6 +229,61 @@ describe('a home registrar is lost (RFC 5352 §3.6, §3.7)', () => {
     expect(r1.count('ASAP_REGISTRATION')).toBeLessThan(15);
     r1.deaf.clear();
     await setting.world.until(() => setting.events.at(-1)?.startsWith('registered') === true, 15_000);
+  });
+
+  describe('T2, X-18: a registrar that is busy', () => {
+    const basic = (identifier: number) => ({ mapping: 'none', address: `tcp://10.9.9.9:${identifier}`, identifier }) as const;
+
+    it('its elements wait for their turn, however many they are: one association each process, one registration each element', async () => {
+      const setting = new Setting();
+      const r1 = await setting.registrar('r1');
+      r1.workTime = 20; // 120 elements take 2.4 s; T2 is 1 s
+      const processes = [1, 2, 3, 4];
+      const joining = processes.map(async (process) => {
+        const accessPoint = await setting.accessPoint(`pe${process}`, { registrars: ['tcp://10.255.0.1:3863', r1.address] }); // nobody is at the other one
+        return Promise.all(Array.from({ length: 30 }, async (_, index) => accessPoint.register('echo', basic(100 * process + index))));
+      });
+      const links = new Set<unknown>();
+      let isDone = false;
+      const done = Promise.all(joining).then(() => { isDone = true; });
+      while (!isDone && setting.world.clock.now() < 30_000) {
+        await setting.world.advance(20);
+        for (const link of r1.links) links.add(link);
+      }
+      await done;
+      expect([links.size, r1.count('ASAP_REGISTRATION')]).toEqual([processes.length, 120]);
+      expect(r1.pools.get('echo')?.size).toBe(120);
+    });
+
+    it('one that stands still for longer than T2 gets each registration once more, and is through with them', async () => {
+      const setting = new Setting();
+      const r1 = await setting.registrar('r1');
+      r1.workTime = 10;
+      const accessPoint = await setting.accessPoint();
+      await setting.world.settled(accessPoint.register('echo', basic(1)));
+      r1.host.process.block(1_300);
+      await setting.world.settled(Promise.all(Array.from({ length: 100 }, async (_, index) => accessPoint.register('echo', basic(100 + index)))), 10_000);
+      expect(r1.pools.get('echo')?.size).toBe(101);
+      expect(r1.count('ASAP_REGISTRATION')).toBeLessThan(350);
+    });
+
+    it('one that answers all others and never this one: REGISTRATION_FAILED in its time, and the others stay', async () => {
+      const setting = new Setting();
+      const r1 = await setting.registrar('r1');
+      r1.silentTo.add(7);
+      const accessPoint = await setting.accessPoint('pe', { timers: { registrarWait: 8_000 } });
+      const others = await setting.world.settled(Promise.all([21, 22, 23].map(async (identifier) => accessPoint.register('echo', basic(identifier)))));
+      const { clock } = setting.world.host('pe');
+      const ask = (): void => {
+        others[0]?.update({ policy: roundRobin() }).catch(() => undefined);
+        clock.setTimeout(ask, 200);
+      };
+      ask(); // so that answers come all the time
+      const started = setting.world.clock.now();
+      await expect(setting.world.settled(accessPoint.register('echo', basic(7)))).rejects.toMatchObject({ code: 'REGISTRATION_FAILED' });
+      expect(setting.world.clock.now() - started).toBeLessThanOrEqual(8_000);
+      expect(others.map(({ isRegistered }) => isRegistered)).toEqual([true, true, true]);
+    });
   });
 
   it('the only registrar is started again: its elements come back by themselves', async () => {

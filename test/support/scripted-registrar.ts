@@ -14,9 +14,14 @@ export class ScriptedRegistrar {
   readonly received: AsapMessage[] = [];
   /** Types it does not answer; `all` for none. */
   readonly deaf = new Set<AsapMessage['type'] | 'all'>();
+  /** It does one registration after another, from each association in turn, also for those who have hung up; each takes so long. */
+  workTime = 0;
+  readonly #work = new Map<Association, AsapMessageOf<'ASAP_REGISTRATION'>[]>();
   rejecting = false;
   /** What it says of how many elements its pools have; pages of them it has none. */
   poolSize: number | undefined;
+  /** PE identifiers whose registrations it does not answer. */
+  readonly silentTo = new Set<number>();
   /** PE identifiers it does not register, and why. */
   readonly refused = new Map<number, Cause>();
   #generation = 0;
@@ -77,7 +82,9 @@ export class ScriptedRegistrar {
     this.transcript.push(`${this.host.name} < ${this.#nameOf(from)}: ${message.type}`);
     if (this.deaf.has('all') || this.deaf.has(message.type)) return;
     switch (message.type) {
-      case 'ASAP_REGISTRATION': return this.#register(from, message);
+      case 'ASAP_REGISTRATION':
+        if (this.silentTo.has(message.poolElement.identifier)) return;
+        return this.workTime > 0 ? this.#queue(from, message) : this.#register(from, message);
       case 'ASAP_DEREGISTRATION': {
         this.pools.get(poolHandleKey(message.poolHandle))?.delete(message.peIdentifier);
         from.send({ type: 'ASAP_DEREGISTRATION_RESPONSE', poolHandle: message.poolHandle, peIdentifier: message.peIdentifier });
@@ -86,6 +93,19 @@ export class ScriptedRegistrar {
       case 'ASAP_HANDLE_RESOLUTION': return this.#resolve(from, message);
       default:
     }
+  }
+
+  #queue(from: Association, message: AsapMessageOf<'ASAP_REGISTRATION'>): void {
+    if (this.#work.size === 0) this.host.environment.clock.setTimeout(() => { this.#doNext(); }, this.workTime);
+    this.#work.set(from, [...(this.#work.get(from) ?? []), message]);
+  }
+
+  #doNext(): void {
+    const [[from, [message, ...others]]] = this.#work as unknown as [[Association, AsapMessageOf<'ASAP_REGISTRATION'>[]]];
+    this.#work.delete(from);
+    if (others.length > 0) this.#work.set(from, others);
+    if (message !== undefined) this.#register(from, message);
+    if (this.#work.size > 0) this.host.environment.clock.setTimeout(() => { this.#doNext(); }, this.workTime);
   }
 
   #register(from: Association, { poolHandle, poolElement }: AsapMessageOf<'ASAP_REGISTRATION'>): void {
