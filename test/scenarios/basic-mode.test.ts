@@ -43,7 +43,7 @@ describe('Basic Mode (draft §3.2, §4.3, §5.1)', () => {
     }]);
   });
 
-  it('X-7: where there is nobody else it is told when the next one comes', async () => {
+  it.each([false, true])('X-7: where there is nobody else it is told when the next one comes; asked in vain meanwhile: %s', async (hasAsked) => {
     const { world, user, indications, server } = await setting();
     await server('s1', 1);
     await world.settled(user.getPrimaryServer('dns'));
@@ -51,6 +51,7 @@ describe('Basic Mode (draft §3.2, §4.3, §5.1)', () => {
     world.host('s1').process.crash({ peersSee: 'end' });
     await world.advance(2_000);
     expect(indications).toEqual([]);
+    if (hasAsked) await expect(world.settled(user.getNextServer('dns'))).rejects.toMatchObject({ code: 'UNKNOWN_POOL_HANDLE' });
     await server('s2', 2);
     await world.advance(2_500);
     expect(indications.map(({ from, to }) => [from.identifier, to.identifier])).toEqual([[1, 2]]);

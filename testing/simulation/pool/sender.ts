@@ -115,8 +115,7 @@ export class Sender {
       this.#note(`${caller} uses ${identifier}`);
     } catch (error) {
       if (!(error instanceof RserpoolError)) throw error;
-      this.#note(`${caller} is given nobody: ${error.code}`);
-      if (error.code === 'UNKNOWN_POOL_HANDLE') this.callers.delete(caller);
+      this.#note(`${caller} is given nobody: ${error.code}`); // and keeps whom it had: an indication tells who has come, once somebody has
     }
   }
 
