@@ -1,7 +1,7 @@
 import type { Milliseconds } from '../environment.js';
 import type { FailedAttempt } from '../errors.js';
-import { formatAddress } from '../transports/address.js';
 import type { PoolElement } from '../wire/index.js';
+import { addressOf } from './mappings.js';
 
 /** What was tried to open a session, or to move it: the budget, and what the final error tells of it. From one acceptance to the next. */
 export class Attempts {
@@ -40,7 +40,7 @@ export class Attempts {
     const now = this.#now();
     this.#since ??= now;
     if (this.failed.length >= MOST_KEPT) this.failed.splice(1, 1); // how it began is kept
-    this.failed.push({ peIdentifier: element?.identifier, address: element && addressText(element), after: now - this.#since, error });
+    this.failed.push({ peIdentifier: element?.identifier, address: element && addressOf(element), after: now - this.#since, error });
   }
 
   paused(): void { this.#inARow = 0; }
@@ -55,6 +55,3 @@ export class Attempts {
 /** Elements tried without a pause. */
 const IN_A_ROW = 8;
 const MOST_KEPT = 300;
-
-const addressText = ({ userTransport }: PoolElement): string =>
-  userTransport.transport === 'opaque' ? 'opaque' : formatAddress(userTransport.transport, userTransport.addresses[0] ?? '', userTransport.port);

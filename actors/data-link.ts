@@ -4,12 +4,15 @@ import { TransportError } from '../errors.js';
 import { linkMachine } from '../machines/link.js';
 import type { Timers } from '../machines/timers.js';
 import type { LoopMonitor } from '../transports/loop-monitor.js';
-import type { Link, LinkHandler } from '../transports/transport.js';
-import { decodeFrame, encodeFrame, features, leastLength, MAGIC, mapping, offsets, readU32, VERSION, type Frame } from '../wire/mapping.js';
+import type { Link, LinkHandler, LinkOptions, PathInfo } from '../transports/transport.js';
+import { decodeFrame, encodeFrame, features, leastLength, MAGIC, mapping, MAPPING_PPID, mappingFraming, offsets, readU32, VERSION, type Frame } from '../wire/mapping.js';
 import type { ControlChannel } from './control-channel.js';
 import type { ActorEnvironment } from './environment.js';
 import { Vouching } from './liveness.js';
 import { inSlices } from './slices.js';
+
+/** Of all connections that carry sessions, at both ends. Silence is judged here (D-28, D-29), on SCTP, too. */
+export const dataChannel: LinkOptions = { framing: mappingFraming, ppid: MAPPING_PPID, silence: Infinity };
 
 /** A session as its link sees it: frames come by its number on that link. */
 export interface LinkSession {
@@ -101,9 +104,9 @@ export class DataLink implements LinkHandler {
   get isUp(): boolean { return this.#isUp; }
   get peer(): string { return this.#link?.peer ?? ''; }
   get congested(): boolean { return this.#link !== undefined && !this.#link.writable; }
-  /** Milliseconds; undefined until measured. `rto` as RFC 6298 computes it, without its lower bound. */
-  get roundTrip(): { rtt: number; rto: number } | undefined {
-    return this.#rtt && { rtt: this.#rtt.smoothed, rto: this.#rtt.smoothed + 4 * this.#rtt.variation };
+  /** What the transport knows of its path; else what the heartbeats tell: `rto` as RFC 6298 computes it, without its lower bound. */
+  get path(): PathInfo {
+    return this.#link?.path ?? { rtt: this.#rtt?.smoothed, rto: this.#rtt && this.#rtt.smoothed + 4 * this.#rtt.variation };
   }
 
   // ---- for the sessions
@@ -199,7 +202,7 @@ export class DataLink implements LinkHandler {
   }
 
   #greetedBy(frame: Frame<'VERSION'>): void {
-    if (frame.magic !== MAGIC) return this.#misbehaved('it does not speak the TCP mapping');
+    if (frame.magic !== MAGIC) return this.#misbehaved('it does not speak our mapping');
     if (frame.lowest > VERSION) return this.#misbehaved(`it speaks version ${frame.lowest} and later of the mapping; we speak ${VERSION}`);
     this.#greeted = true;
     const { liveness } = this.#owner;

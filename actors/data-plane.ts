@@ -2,21 +2,20 @@ import { MOST_MESSAGES } from '../delivery/credit.js';
 import { Pacer } from '../delivery/pacer.js';
 import { deliveryModes } from '../delivery/modes.js';
 import type { Milliseconds } from '../environment.js';
-import { type TransportError, UsageError } from '../errors.js';
+import type { TransportError } from '../errors.js';
 import type { BusinessCard } from '../machines/control-channel.js';
 import type { Timers } from '../machines/timers.js';
 import { LoopMonitor } from '../transports/loop-monitor.js';
 import type { PoolElement } from '../wire/index.js';
-import { mappingFraming, type Frame } from '../wire/mapping.js';
+import type { Frame } from '../wire/mapping.js';
 import { BusinessCards } from './business-cards.js';
 import { ControlChannel } from './control-channel.js';
-import { DataLink, type DataLinkOwner } from './data-link.js';
+import { dataChannel, DataLink, type DataLinkOwner } from './data-link.js';
 import { Followers, inSlices } from './slices.js';
 import { anything, checkOptions, invalid, isCount, isDelay, isFunction, isOneOf, isSignal, isU32 } from './options.js';
 import type { Unsubscribe } from './emitter.js';
 import { schemeOf, type ActorEnvironment } from './environment.js';
-import { addressText } from './basic-address.js';
-import { mappingOf } from './mappings.js';
+import { dataAddressOf, mappingOf } from './mappings.js';
 import type { PoolView } from './pool.js';
 import type { Meeting } from './session-mover.js';
 import { Service, type ServiceSetup, type SharedPlane } from './service.js';
@@ -102,7 +101,7 @@ export class DataPlane implements SharedPlane, DataLinkOwner {
 
   /** The link to a pool element, shared by all sessions of the process. */
   linkTo(element: PoolElement): DataLink {
-    const address = addressOf(element);
+    const address = dataAddressOf(element);
     const known = this.#links.get(address);
     if (known) return known;
     const link = new DataLink(this);
@@ -111,7 +110,7 @@ export class DataPlane implements SharedPlane, DataLinkOwner {
     this.#addresses.set(link, address);
     this.linkOpened();
     const transport = this.environment.transports(schemeOf(address));
-    return link.attach(transport.connect(address, link, { framing: mappingFraming, connectTimeout: this.timers.connectTimeout }), false);
+    return link.attach(transport.connect(address, link, { ...dataChannel, connectTimeout: this.timers.connectTimeout }), false);
   }
 
   sessionLeft(link: DataLink): void {
@@ -143,7 +142,7 @@ export class DataPlane implements SharedPlane, DataLinkOwner {
 
   /** Word from elsewhere that a pool element is gone: only makes us ask it (D-19). */
   probe(element: PoolElement): void {
-    if (mappingOf(element).canCarrySessions) this.#links.get(addressOf(element))?.probe();
+    if (mappingOf(element).canCarrySessions) this.#links.get(dataAddressOf(element))?.probe();
   }
 
   // ---- SharedPlane
@@ -188,12 +187,6 @@ export class DataPlane implements SharedPlane, DataLinkOwner {
     const { clock, logger } = this.environment;
     return new ControlChannel(link, { clock, logger, isService: false, card: () => this.cards.ofUser(), lookUp: (card) => { this.cards.lookUp(card); } });
   }
-}
-
-function addressOf(element: PoolElement): string {
-  const { canCarrySessions, name } = mappingOf(element);
-  if (!canCarrySessions) throw new UsageError('INVALID_URL', `a data channel with mapping ${name} is not possible here`);
-  return addressText(element.userTransport);
 }
 
 /** @throws UsageError INVALID_OPTION. */

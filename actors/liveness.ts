@@ -62,10 +62,10 @@ export class Vouching implements LinkHandler {
 
   /** @param peer address of the data channel. */
   constructor({ clock, transports }: { readonly clock: Clock; transports(scheme: string): Transport }, peer: string, { port, bound }: Frame<'LIVENESS'>) {
-    const { scheme, host } = parseAddress(peer, [peer.slice(0, peer.indexOf(':'))]);
+    const { host } = parseAddress(peer, [peer.slice(0, peer.indexOf(':'))]);
     this.#clock = clock;
-    this.#transport = transports(scheme);
-    this.#address = formatAddress(scheme, host, port);
+    this.#transport = transports('tcp'); // whatever carries the sessions
+    this.#address = formatAddress('tcp', host, port);
     this.bound = Math.min(bound, LONGEST);
   }
 

@@ -3,9 +3,9 @@ import { formatAddress, parseAddress } from '../transports/address.js';
 import { poolHandleFromKey, poolHandleText, type TransportParameter } from '../wire/index.js';
 import { basicTransport, parseBasicAddress } from './basic-address.js';
 import type { ElementService } from './element.js';
-import type { ActorEnvironment } from './environment.js';
-import { noMapping, tcpMapping, type Mapping } from './mappings.js';
-import type { MappingOptions, RegisterOptions, RegisterSetup, SessionHandler } from './register.js';
+import { schemeOf, type ActorEnvironment } from './environment.js';
+import { mappingOfScheme, noMapping, userTransport, type Mapping } from './mappings.js';
+import { listenAddress, type MappingOptions, type RegisterOptions, type RegisterSetup, type SessionHandler } from './register.js';
 import { serviceChecks, type ServiceOptions, type ServiceSetup } from './service.js';
 
 /** Where a registration says that its element is. */
@@ -22,12 +22,13 @@ export async function placeOf(setup: RegisterSetup, key: string, options: Regist
   const { environment, plane } = setup;
   if (mapping.mapping === 'none' || onSession === undefined) return basicPlace(environment, mapping.mapping === 'none' ? mapping.address : '');
   const given = (Object.keys(serviceChecks) as (keyof ServiceOptions)[]).flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]] as const]));
-  const service = await plane.listen(mapping.listen ?? 'tcp://0.0.0.0:0', {
+  const service = await plane.listen(listenAddress(mapping), {
     handle: poolHandleText(key), handleBytes: poolHandleFromKey(key), onSession, element, count,
     options: Object.fromEntries(given) as ServiceOptions,
   });
   const { isWild, host, port } = await seenAt(environment, service.address, mapping.advertise);
-  return { mapping: tcpMapping, service, isWild, transport: (localHost) => ({ transport: 'tcp', port, addresses: [host(localHost)] }) };
+  const carrying = mappingOfScheme(schemeOf(service.address));
+  return { mapping: carrying, service, isWild, transport: (localHost) => userTransport(carrying, host(localHost), port) };
 }
 
 async function basicPlace(environment: ActorEnvironment, address: string): Promise<Place> {

@@ -2,12 +2,12 @@ import type { Milliseconds } from '../environment.js';
 import { UsageError } from '../errors.js';
 import type { Timers } from '../machines/timers.js';
 import { poolHandleFromKey } from '../wire/index.js';
-import { addressText, parseBasicAddress } from './basic-address.js';
+import { parseBasicAddress } from './basic-address.js';
 import type { DataPlane } from './data-plane.js';
 import { PoolElement, type ElementSetup, type WaitOptions } from './element.js';
-import type { ActorEnvironment } from './environment.js';
+import { schemeOf, type ActorEnvironment } from './environment.js';
 import type { Home } from './home.js';
-import { SPEAKS_TCP_MAPPING } from './mappings.js';
+import { addressOf, mappingOfScheme, SPEAKS_FRAMES } from './mappings.js';
 import { anything, checkAddress, checkOptions, invalid, isDelay, isList, isOneOf, isSignal, isString, isStringList, isU32 } from './options.js';
 import { asapPlace, placeOf, type Place, type SeenAt } from './places.js';
 import { checkPolicy, roundRobin, type PolicyOption } from './policies.js';
@@ -17,7 +17,7 @@ import { TiedPoolElement } from './tied-element.js';
 import { bounded } from './waiting.js';
 
 export interface RegisterOptions extends ServiceOptions, WaitOptions {
-  /** Where the data channels come in, one registration for each address. Port 0 takes a free one. Default `['tcp://0.0.0.0:0']`. */
+  /** Where the data channels come in, one registration for each address, `tcp://` or `sctp+udp://`. Port 0 takes a free one. Default `['tcp://0.0.0.0:0']`. */
   readonly listen?: readonly string[];
   /** What others connect to, where that is not the address listened on (containers, NAT); port 0 stands for the port listened on. Default: the host listened on or, for
    *  `0.0.0.0` and `::`, this end of the connection to the registrar. */
@@ -28,8 +28,8 @@ export interface RegisterOptions extends ServiceOptions, WaitOptions {
   readonly identifier?: number;
   /** Registration Life in milliseconds, `Infinity` for ever: so long after its last registration an element that vanished is in the pool at most. Default 30 s. */
   readonly life?: Milliseconds;
-  /** `'tcp'`: sessions, by our TCP mapping. `'none'`: Basic Mode, the pool only names `address`. Default `'tcp'`. */
-  readonly mapping?: 'tcp' | 'none';
+  /** `'tcp'`, `'sctp'`: sessions, by that mapping (draft §5.1). `'none'`: Basic Mode, the pool only names `address`. Default: that of `listen`. */
+  readonly mapping?: MappingName;
   /** Basic Mode: what the pool names, `scheme://host:port`. `tcp`, `udp`, `sctp`, `dccp` and `udp-lite` are RFC 5354's transports; any other scheme goes as it is. */
   readonly address?: string;
   /** Several ways to reach the element, instead of the options above: one registration each, tied together (X-3). All are registered, or none. */
@@ -40,7 +40,7 @@ export type SessionHandler = (session: ServiceSession) => void | PromiseLike<voi
 
 /** Where a PE's own ASAP listener is (X-1). */
 export interface AsapOptions {
-  /** Default: a free TCP port at the host of the first element's `listen`. */
+  /** `tcp://` or `sctp+udp://host:port`. Default: a free port at the host of the first element's `listen`, by the transport of the (first) registrar. */
   readonly listen?: string;
   /** As for `register`. */
   readonly advertise?: string;
@@ -60,12 +60,15 @@ export interface RegisterSetup {
   readonly left: (element: PoolElement) => void;
 }
 
+const mappingNames = ['tcp', 'sctp', 'none'] as const;
+type MappingName = (typeof mappingNames)[number];
+
 /** One way to reach a pool element: a transport mapping (draft §5.1), and where. */
 export type MappingOptions = SessionMappingOptions | BasicMappingOptions;
 export interface SessionMappingOptions {
-  /** Sessions, by our TCP mapping. */
-  readonly mapping: 'tcp';
-  /** Where the data channels come in. Default `tcp://0.0.0.0:0`. */
+  /** Sessions, over TCP or over SCTP. */
+  readonly mapping: 'tcp' | 'sctp';
+  /** Where the data channels come in. Default `tcp://0.0.0.0:0`, `sctp+udp://0.0.0.0:0`. */
   readonly listen?: string;
   /** As for `register`. */
   readonly advertise?: string;
@@ -82,7 +85,7 @@ export interface BasicMappingOptions {
 /** @throws UsageError. */
 export function checkRegister(environment: ActorEnvironment, timers: Timers, options: RegisterOptions, onSession: unknown): void {
   checkOptions('register', options, {
-    listen: isStringList, advertise: isString, policy: anything, identifier: isU32, life: anything, mapping: isOneOf('tcp', 'none'), address: isString, mappings: isList, signal: isSignal,
+    listen: isStringList, advertise: isString, policy: anything, identifier: isU32, life: anything, mapping: isOneOf(...mappingNames), address: isString, mappings: isList, signal: isSignal,
     timeout: isDelay, ...serviceChecks,
   });
   const { policy, life } = options;
@@ -107,7 +110,7 @@ function checkPlaces({ mappings, mapping, listen, advertise, address, identifier
 }
 
 function checkMapping(environment: ActorEnvironment, options: MappingOptions): void {
-  checkOptions('register: mappings', options, { mapping: isOneOf('tcp', 'none'), listen: isString, advertise: isString, address: isString, identifier: isU32 });
+  checkOptions('register: mappings', options, { mapping: isOneOf(...mappingNames), listen: isString, advertise: isString, address: isString, identifier: isU32 });
   if (options.identifier === 0) throw invalid('register: identifier 0 is nobody');
   const { mapping, listen, advertise, address } = options as Readonly<Partial<Record<'mapping' | 'listen' | 'advertise' | 'address', string>>>;
   if (mapping === 'none') {
@@ -115,12 +118,16 @@ function checkMapping(environment: ActorEnvironment, options: MappingOptions): v
     if (parseBasicAddress(address).port === 0) throw new UsageError('INVALID_URL', 'register: address needs its port');
     return;
   }
-  if (mapping !== 'tcp' || address !== undefined) throw invalid("register: mappings: mapping is 'tcp', with listen and advertise, or 'none', with address");
-  for (const each of [listen, advertise]) if (each !== undefined) checkAddress(environment, each);
+  if (mapping === undefined || address !== undefined) throw invalid("register: mappings: mapping is 'tcp' or 'sctp', with listen and advertise, or 'none', with address");
+  for (const each of [listen, advertise]) {
+    if (each === undefined) continue;
+    checkAddress(environment, each);
+    if (mappingOfScheme(schemeOf(each)).name !== mapping) throw invalid(`register: ${each} is no address of the mapping '${mapping}'`);
+  }
 }
 
 function checkService(options: RegisterOptions, all: readonly MappingOptions[], onSession: unknown): void {
-  if (all.some(({ mapping }) => mapping === 'tcp')) {
+  if (all.some(({ mapping }) => mapping !== 'none')) {
     if (onSession === undefined) throw invalid("register needs onSession, or mapping 'none'");
     if (typeof onSession !== 'function') throw invalid('register: onSession is a function');
     return checkServiceOptions(options);
@@ -136,9 +143,14 @@ export function mappingsOf({ mappings, mapping, listen, advertise, address, iden
   if (mappings !== undefined) return mappings;
   const common = identifier === undefined ? {} : { identifier };
   if (mapping === 'none') return [{ mapping, address: address ?? '', ...common }];
-  const [first = 'tcp://0.0.0.0:0', ...others] = listen ?? [];
-  return [{ mapping: 'tcp', listen: first, ...(advertise !== undefined && { advertise }), ...common }, ...others.map((each) => ({ mapping: 'tcp', listen: each }) as const)];
+  const [first = listenAddress({ mapping: mapping ?? 'tcp' }), ...others] = listen ?? [];
+  return [{ ...carrying(first, mapping), ...(advertise !== undefined && { advertise }), ...common }, ...others.map((each) => carrying(each, mapping))];
 }
+
+const carrying = (listen: string, asked: 'tcp' | 'sctp' | undefined): SessionMappingOptions => ({ mapping: asked ?? (mappingOfScheme(schemeOf(listen)).name as 'tcp' | 'sctp'), listen });
+
+/** Where the data channels of a mapping come in. */
+export const listenAddress = ({ mapping, listen }: SessionMappingOptions): string => listen ?? (mapping === 'sctp' ? 'sctp+udp://0.0.0.0:0' : 'tcp://0.0.0.0:0');
 const MOST_MAPPINGS = 16;
 
 /** Opens what has to be open, registers, and resolves when a registrar has accepted all of it. Where that fails nothing is left.
@@ -190,7 +202,7 @@ function elementSetup({ setup, key, handle, options, place, identifier, asap, ti
   const life = options.life ?? setup.timers.registrationLife;
   const fixed = {
     identifier, homeRegistrar: 0, registrationLife: life === Infinity ? -1 : Math.round(life / 1000),
-    ...(place.mapping.canCarrySessions && { capabilities: SPEAKS_TCP_MAPPING }), ...(tie && { tie }),
+    capabilities: place.mapping.canCarrySessions ? SPEAKS_FRAMES : undefined, ...(tie && { tie }),
   };
   return {
     ...setup, key, handle, identifier, service: place.service, policy: options.policy ?? roundRobin(),
@@ -199,7 +211,7 @@ function elementSetup({ setup, key, handle, options, place, identifier, asap, ti
       poolHandle: poolHandleFromKey(key),
       poolElement: { ...fixed, policy, userTransport: place.transport(home.localHost), asapTransport: { transport: 'tcp', port: asap.port, addresses: [asap.host(home.localHost)] } },
     }),
-    address: () => addressText(place.transport(home.localHost)),
+    address: () => addressOf({ userTransport: place.transport(home.localHost), capabilities: fixed.capabilities }),
     left: () => undefined,
     registered: () => undefined,
   };

@@ -6,8 +6,9 @@ import { poolHandleText, type PoolElement } from '../wire/index.js';
 import type { AccessPointEvents, ErrorReport, PoolElementHandle } from './access-point-events.js';
 import type { DataPlane } from './data-plane.js';
 import type { Emitter } from './emitter.js';
+import { schemeOf } from './environment.js';
 import { FirstChoice } from './first-choice.js';
-import { areTied, mappingOf, SPEAKS_TCP_MAPPING } from './mappings.js';
+import { areTied, mappingOf, mappingOfScheme, SPEAKS_FRAMES, userTransport } from './mappings.js';
 import { hex } from './session-failures.js';
 import { modeFor, targetOf, type AccessPointSendOptions, type Target } from './sending-options.js';
 import { SendingSession } from './sending-session.js';
@@ -201,9 +202,9 @@ export class Sending {
 
   #sessionAt(address: string): SendingSession {
     const name = `address ${address}`;
-    const { host, port } = parseAddress(address, ['tcp']);
+    const { scheme, host, port } = parseAddress(address, [schemeOf(address)]);
     const element: PoolElement = {
-      identifier: 0, homeRegistrar: 0, registrationLife: -1, policy: { policy: 'round-robin' }, userTransport: { transport: 'tcp', port, addresses: [host] }, capabilities: SPEAKS_TCP_MAPPING,
+      identifier: 0, homeRegistrar: 0, registrationLife: -1, policy: { policy: 'round-robin' }, userTransport: userTransport(mappingOfScheme(scheme), host, port), capabilities: SPEAKS_FRAMES,
     };
     return this.#sessions.get(name) ?? this.#open(name, '', undefined, new FirstChoice(this.#plane.pools, element, true, true), address);
   }

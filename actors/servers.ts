@@ -1,6 +1,6 @@
 import type { Policy, PoolElement as PoolElementParameter } from '../wire/index.js';
-import { addressText, parseBasicAddress } from './basic-address.js';
-import { mappingOf, type Mapping } from './mappings.js';
+import { parseBasicAddress } from './basic-address.js';
+import { addressOf, mappingOf, type Mapping } from './mappings.js';
 import type { Unsubscribe } from './emitter.js';
 import { isSamePlace } from './listed-elements.js';
 import type { Pools } from './pool.js';
@@ -17,13 +17,13 @@ export interface ServerInfo {
   readonly host: string;
   readonly port: number;
   readonly policy: Policy;
-  /** `'tcp'` where it takes sessions by our TCP mapping, `'none'` where it only is there (Basic Mode). */
+  /** `'tcp'`, `'sctp'` where it takes sessions by that mapping, `'none'` where it only is there (Basic Mode). */
   readonly mapping: Mapping['name'];
 }
 
 export function describe(handle: string | Uint8Array, element: PoolElementParameter): ServerInfo {
-  const { identifier, userTransport, policy } = element;
-  const address = addressText(userTransport);
+  const { identifier, policy } = element;
+  const address = addressOf(element);
   const { scheme: protocol, host, port } = address.startsWith('opaque:') ? { scheme: 'opaque', host: '', port: 0 } : parseBasicAddress(address);
   return { handle, identifier, address, protocol, host, port, policy, mapping: mappingOf(element).name };
 }

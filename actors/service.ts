@@ -8,11 +8,11 @@ import type { LoopMonitor } from '../transports/loop-monitor.js';
 import { parseAddress } from '../transports/address.js';
 import type { Listener, TransportAddress } from '../transports/transport.js';
 import { poolHandleKey, type PoolElement } from '../wire/index.js';
-import { closeCodes, encodeFrame, mappingFraming, type CloseCode, type Frame } from '../wire/mapping.js';
+import { closeCodes, encodeFrame, type CloseCode, type Frame } from '../wire/mapping.js';
 import { writeFrame } from '../delivery/port.js';
 import type { BusinessCards } from './business-cards.js';
 import { ControlChannel } from './control-channel.js';
-import { DataLink, type DataLinkOwner } from './data-link.js';
+import { dataChannel, DataLink, type DataLinkOwner } from './data-link.js';
 import { schemeOf, type ActorEnvironment } from './environment.js';
 import { checkCookieKeys, CookieSigner, type CookieOptions } from './cookie-signer.js';
 import { boundOf, checkLiveness, portOf, type Liveness, type Prover } from './liveness.js';
@@ -120,7 +120,7 @@ export class Service implements DataLinkOwner {
       this.#links.add(dataLink);
       this.#plane.linkOpened();
       return dataLink.attach(link, true);
-    }, { framing: mappingFraming, firstFrameTimeout: 5_000, frameTimeout: 10_000, maxQueued: MAX_QUEUED });
+    }, { ...dataChannel, firstFrameTimeout: 5_000, frameTimeout: 10_000, maxQueued: MAX_QUEUED });
     await this.#prove(address);
     return this.#listener.address;
   }

@@ -2,9 +2,9 @@ import type { Output } from '../delivery/held.js';
 import { deliveryModes, type DeliveryMode } from '../delivery/modes.js';
 import type { WindowLimits } from '../delivery/window.js';
 import type { Milliseconds } from '../environment.js';
-import { FeatureUnavailableError, UsageError } from '../errors.js';
+import { UsageError } from '../errors.js';
 import { ASAP_PPID } from '../wire/mapping.js';
-import { checkOptions, invalid, isBoolean, isDelay, isOneOf, isSignal, isU32 } from './options.js';
+import { checkOptions, invalid, isBoolean, isDelay, isOneOf, isSignal, isU32, notYet } from './options.js';
 
 export type Deliver = DeliveryMode | 'failover' | 'noFailover';
 
@@ -19,9 +19,9 @@ export interface SendOptions {
   readonly lifetime?: Milliseconds;
   /** Takes the message back if it has not been transmitted; afterwards ends the promise only. */
   readonly signal?: AbortSignal;
-  /** Not with the TCP mapping. */
+  /** Not in this release. */
   readonly stream?: number;
-  /** Not with the TCP mapping. */
+  /** Not in this release. */
   readonly unordered?: boolean;
 }
 
@@ -51,6 +51,6 @@ const checks = { send: sendChecks, request: requestChecks, 'rsp.send': { ...send
 function checkSendOptions(call: keyof typeof checks, options: SendOptions | RequestOptions): void {
   checkOptions(call, options, checks[call]);
   if (options.ppid === ASAP_PPID) throw invalid(`payload protocol id ${ASAP_PPID} is ASAP's own`);
-  if (options.unordered === true) throw new FeatureUnavailableError('unordered delivery', 'the TCP mapping');
-  if (options.stream !== undefined && options.stream !== 0) throw new FeatureUnavailableError('a second stream', 'the TCP mapping');
+  if (options.unordered === true) throw notYet('unordered delivery');
+  if (options.stream !== undefined && options.stream !== 0) throw notYet('a second stream');
 }

@@ -12,6 +12,7 @@ import { ppidOf, type DataLink } from './data-link.js';
 import type { ErrorReport, PoolElementHandle } from './access-point-events.js';
 import type { DataPlane } from './data-plane.js';
 import { Emitter, type Unsubscribe } from './emitter.js';
+import { mappingOf, type Mapping } from './mappings.js';
 import { Recovery } from './recovery.js';
 import { codeName } from './service-session.js';
 import { SessionIteration, type Received } from './session-iteration.js';
@@ -170,10 +171,11 @@ export class UserSession implements MoverOwner, SenderOwner, UserHalfOwner {
   /** Ends the session at once; promises that wait are rejected. */
   destroy(): void { this.#over(undefined); }
 
-  /** What the mapping knows of the path: milliseconds, bytes; undefined what is not (yet) known. TCP does not tell its path MTU. */
-  transportInfo(): { readonly mapping: 'tcp'; readonly rtt: Milliseconds | undefined; readonly rto: Milliseconds | undefined; readonly pathMtu: number | undefined } {
-    const trip = this.#mover.link?.roundTrip;
-    return { mapping: 'tcp', rtt: trip?.rtt, rto: trip?.rto, pathMtu: undefined };
+  /** What the mapping knows of the path: milliseconds, bytes; undefined what is not (yet) known. TCP does not tell its path MTU. `mapping` is that of the pool element. */
+  transportInfo(): { readonly mapping: Mapping['name']; readonly rtt: Milliseconds | undefined; readonly rto: Milliseconds | undefined; readonly pathMtu: number | undefined } {
+    const { element, link } = this.#mover;
+    const { rtt, rto, pathMtu } = link?.path ?? {};
+    return { mapping: element === undefined ? 'none' : mappingOf(element).name, rtt, rto, pathMtu };
   }
 
   get isOver(): boolean { return this.#isOver; }

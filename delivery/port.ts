@@ -5,7 +5,7 @@ export interface Room { readonly bytes: Buffer; readonly offset: number }
 
 /** Where frames are written. */
 export interface FrameSpace {
-  /** Room for a frame in the outgoing buffer, to be filled at once. The object may be the same at each call. */
+  /** Room for a frame in the outgoing buffer, to be filled at once. The object is the same at each call: it tells which frame is the last. */
   reserve(length: number): Room;
 }
 

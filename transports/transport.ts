@@ -36,11 +36,13 @@ export interface Link {
   readonly queued: number;
   /** False from the moment the queue passes its mark until `drain`: what `send` returned last, for those who use `reserve`. */
   readonly writable: boolean;
+  /** Where the transport measures; undefined before the link is up. */
+  readonly path?: PathInfo | undefined;
   /** Queues a frame; frames of one turn go out in one write. The bytes are the link's from here on.
    *  @returns false when the queue is above its mark: wait for `drain`. After `down` frames are dropped. */
   send(frame: Uint8Array): boolean;
   /** Room for a frame of `length` bytes inside the outgoing buffer: fill `bytes[offset, offset + length)` at once, before anything
-   *  else is sent. Spares small frames an allocation and a copy; same promise as `send`. */
+   *  else is sent. Spares small frames an allocation and a copy; same promise as `send`. The object is the same at each call. */
   reserve(length: number): { readonly bytes: Buffer; readonly offset: number };
   /** Asks for this turn's write, with its `beforeWrite`, also where nothing is queued yet. */
   flushSoon(): void;
@@ -51,6 +53,15 @@ export interface Link {
   close(): void;
   /** Ends the link at once; what is queued is lost. `down(reason)` follows. */
   destroy(reason: TransportError): void;
+}
+
+/** What a transport knows of the way to a peer: milliseconds, bytes; undefined what is not (yet) known. */
+export interface PathInfo {
+  readonly rtt: Milliseconds | undefined;
+  readonly rto: Milliseconds | undefined;
+  readonly pathMtu?: number | undefined;
+  /** Outgoing ones, where it has streams. */
+  readonly streams?: number | undefined;
 }
 
 export interface LinkOptions {

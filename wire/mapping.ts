@@ -14,6 +14,8 @@ export const MAGIC = 0x52535250;
 export const VERSION = 1;
 /** Bits of `features` in VERSION: a frame or flag of a feature is sent only where both ends have announced it. */
 export const features = { liveness: 0x01, replyDone: 0x02 } as const;
+/** Payload protocol id of these frames on SCTP: no registered one, and the same four letters. */
+export const MAPPING_PPID = MAGIC;
 /** Payload protocol id of ASAP (RFC 5352 §7): a DATA frame with it belongs to the control channel. RFC 5354 §3.5 has TCP carry no control, draft §5.1
  *  lets it, RFC 5355 §2.16 wants both told apart: both go on one connection (X-2). */
 export const ASAP_PPID = 11;

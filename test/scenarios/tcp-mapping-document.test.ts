@@ -3,7 +3,7 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { DataPlane } from '../../actors/data-plane.js';
 import { nodeEnvironment } from '../../actors/environment.js';
 import type { PoolView } from '../../actors/pool.js';
-import { SPEAKS_TCP_MAPPING } from '../../actors/mappings.js';
+import { SPEAKS_FRAMES } from '../../actors/mappings.js';
 import { resolveTimers } from '../../machines/timers.js';
 import { parseAddress } from '../../transports/address.js';
 import type { PoolElement } from '../../wire/index.js';
@@ -226,7 +226,7 @@ describe('a pool element by the document, against our session', () => {
   it('accepts, is sent to, answers, dies; another is given the cookie and what it does not cover', async () => {
     await once(server.listen(0, '127.0.0.1'), 'listening');
     const element: PoolElement = {
-      identifier: 1, homeRegistrar: 1, registrationLife: -1, policy: { policy: 'round-robin' }, capabilities: SPEAKS_TCP_MAPPING,
+      identifier: 1, homeRegistrar: 1, registrationLife: -1, policy: { policy: 'round-robin' }, capabilities: SPEAKS_FRAMES,
       userTransport: { transport: 'tcp', port: (server.address() as AddressInfo).port, addresses: ['127.0.0.1'] },
     };
     const pools: PoolView = { pick: () => element, elements: () => [element], refresh: () => Promise.resolve(), isStale: () => false, reportUnreachable: () => true, place: () => undefined, vouch: () => undefined, watch: () => () => undefined };

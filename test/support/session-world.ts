@@ -1,15 +1,17 @@
 import { DataPlane } from '../../actors/data-plane.js';
+import { mappingOfScheme, userTransport } from '../../actors/mappings.js';
 import type { PoolView } from '../../actors/pool.js';
 import type { Service, ServiceOptions } from '../../actors/service.js';
 import type { ServiceSession } from '../../actors/service-session.js';
 import type { Session } from '../../actors/session.js';
 import type { SessionOptions } from '../../actors/session-types.js';
 import type { Milliseconds } from '../../environment.js';
-import { UnknownPoolHandleError } from '../../errors.js';
+import { TransportError, UnknownPoolHandleError } from '../../errors.js';
 import { HandleCache } from '../../handlespace/cache.js';
 import { quickTimers, type Timers } from '../../machines/timers.js';
 import { parseAddress } from '../../transports/address.js';
-import { poolHandleKey, poolHandleText, type PoolElement, type TransportParameter } from '../../wire/index.js';
+import type { Link, Transport } from '../../transports/transport.js';
+import { poolHandleKey, poolHandleText, type PoolElement } from '../../wire/index.js';
 import { SimulatedClock } from '../../testing/simulated-clock.js';
 import { Transcript } from '../../testing/simulation/transcript.js';
 import { World, type WorldHost } from '../../testing/world.js';
@@ -21,11 +23,15 @@ export interface ElementSetup extends ServiceOptions {
   readonly onSession: (session: ServiceSession) => void | PromiseLike<void>;
 }
 
+/** By what the elements of session worlds are reached; test/scenarios/over-sctp.test.ts has another one. */
+export const mappingUnderTest: { scheme: 'tcp' | 'sctp+udp' } = { scheme: 'tcp' };
+
 /** Pool users and pool elements with their real data planes on a simulated network; what registrars would know stands in one list. */
 export class SessionWorld extends World {
   readonly transcript: Transcript;
   readonly registry: { readonly key: string; readonly element: PoolElement }[] = [];
   readonly #users = new Map<string, TestUser>();
+  readonly #told = new Set<WorldHost>();
   #lastIdentifier = 0;
 
   constructor(options: ConstructorParameters<typeof World>[0] = {}) {
@@ -35,15 +41,24 @@ export class SessionWorld extends World {
     this.transcript = transcript;
   }
 
+  override host(name: string): WorldHost {
+    const host = super.host(name);
+    if (mappingUnderTest.scheme !== 'tcp' && !this.#told.has(host)) {
+      this.#told.add(host);
+      tellPeers(host);
+    }
+    return host;
+  }
+
   /** A process with one pool element; its identifier counts from 1. */
   async element(name: string, { handle = 'pool', policy = { policy: 'round-robin' }, timers = {}, onSession, ...options }: ElementSetup): Promise<TestElement> {
     const host = this.host(name);
     const identifier = ++this.#lastIdentifier;
     const plane = new DataPlane({ environment: host.environment, pools: new StubPools(this, host), timers: { ...quickTimers, ...timers } });
-    const service = await this.settled(plane.listen(`tcp://${host.address}:0`, { handle, handleBytes: Buffer.from(handle), options, onSession, element: () => undefined }));
-    const { port } = parseAddress(service.address, ['tcp']);
-    const userTransport = { transport: 'tcp', port, use: 'data-only', addresses: [host.address] } as TransportParameter;
-    const entry = { key: poolHandleKey(handle), element: { identifier, homeRegistrar: 1, registrationLife: -1, userTransport, policy, capabilities: Uint8Array.of(1) } satisfies PoolElement };
+    const service = await this.settled(plane.listen(`${mappingUnderTest.scheme}://${host.address}:0`, { handle, handleBytes: Buffer.from(handle), options, onSession, element: () => undefined }));
+    const { port } = parseAddress(service.address, [mappingUnderTest.scheme]);
+    const transport = userTransport(mappingOfScheme(mappingUnderTest.scheme), host.address, port);
+    const entry = { key: poolHandleKey(handle), element: { identifier, homeRegistrar: 1, registrationLife: -1, userTransport: transport, policy, capabilities: Uint8Array.of(1) } satisfies PoolElement };
     this.registry.push(entry);
     return { name, host, plane, service, identifier, deregister: () => { this.registry.splice(this.registry.indexOf(entry), 1); } };
   }
@@ -63,6 +78,27 @@ export class SessionWorld extends World {
     this.#users.set(name, user);
     return user;
   }
+}
+
+/** A kernel tells the peers of a process that is killed: TCP's does in the simulated network, SCTP's (ABORT) here. SCTP in the process itself cannot: its peers hear nothing more. */
+function tellPeers({ environment, process }: WorldHost): void {
+  const links = new Set<Link>();
+  const { transports } = environment;
+  const note = <T extends Link>(link: T): T => {
+    links.add(link);
+    return link;
+  };
+  const telling = (transport: Transport): Transport => ({
+    schemes: transport.schemes,
+    connect: (...given) => note(transport.connect(...given)),
+    listen: (address, accept, options) => transport.listen(address, (link) => accept(note(link)), options),
+  });
+  Object.assign(environment, { transports: (scheme: string) => telling(transports(scheme)) });
+  const crash = process.crash.bind(process);
+  process.crash = (options = {}) => {
+    if (options.peersSee !== 'nothing') for (const link of links) link.destroy(new TransportError('LINK_LOST', 'killed'));
+    crash(options);
+  };
 }
 
 export interface TestElement {

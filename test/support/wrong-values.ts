@@ -24,7 +24,7 @@ export const wrong = {
   cookieKeys: [...but('list'), [7], [null], [{ id: 'a' }], [{ id: '', key: Buffer.alloc(16) }], [{ id: 'k'.repeat(256), key: Buffer.alloc(16) }], [{ id: 'a', key: Buffer.alloc(15) }], [{ id: 'a', key: 'x'.repeat(32) }], [{ id: 'a', key: Buffer.alloc(16) }, { id: 'a', key: Buffer.alloc(32) }]],
   liveness: [...but('object'), 'thread', { nonsense: 1 }, { port: -1 }, { port: 65_536 }, { port: 'x' }, { bound: 0 }, { bound: Infinity }],
   policy: [...but(), 'round-robin', { policy: 'best' }, { policy: 'toString' }, { policy: 7 }, { policy: 'weighted-random' }, { policy: 'least-used', load: -1 }, { policy: 'least-used', load: '1' }],
-  mappings: [...but(), [7], [null], [[]], [{}], [{ mapping: 'sctp' }], [{ mapping: 'none' }], [{ mapping: 'tcp', address: 'tcp://h:1' }], [{ mapping: 'tcp', listen: ['tcp://0.0.0.0:0'] }]],
+  mappings: [...but(), [7], [null], [[]], [{}], [{ mapping: 'udp' }], [{ mapping: 'none' }], [{ mapping: 'tcp', address: 'tcp://h:1' }], [{ mapping: 'tcp', listen: ['tcp://0.0.0.0:0'] }]],
   /** Of Basic Mode: any scheme will do. */
   anyAddress: [...but(), ...noAddress],
   address: [...but(), ...noAddress, 'http://h:1'],

@@ -224,13 +224,15 @@ export class Association {
   #takeSack(bytes: Buffer, at: number): void {
     if (this.#receiver === undefined) return;
     const now = this.#stack.clock.now();
-    this.#acknowledged(this.sender.acknowledge(readU32(bytes, at + 4), readU32(bytes, at + 8), bytes, at + 16, readU16(bytes, at + 12), now));
+    this.#acknowledge(() => this.sender.acknowledge(readU32(bytes, at + 4), readU32(bytes, at + 8), bytes, at + 16, readU16(bytes, at + 12), now));
   }
 
-  #acknowledged(isNews: boolean): void {
-    if (!isNews) return;
-    if (this.sender.hasOutstanding || this.sender.isStuck) this.#dataTimer.set(this.sender.rto);
-    else this.#dataTimer.stop();
+  /** T3-rtx is that of the earliest chunk which is not acknowledged: what else arrives does not put it off (§6.3.2 R3). */
+  #acknowledge(take: () => boolean): void {
+    const { acknowledged } = this.sender;
+    if (!take()) return;
+    if (!this.sender.hasOutstanding && !this.sender.isStuck) this.#dataTimer.stop();
+    else if (this.sender.acknowledged !== acknowledged || this.sender.isStuck || !this.#dataTimer.isSet) this.#dataTimer.set(this.sender.rto);
     this.flushSoon();
   }
 
@@ -270,7 +272,7 @@ export class Association {
   #takeShutdown(bytes: Buffer, at: number): void {
     if (!this.isOpen) return;
     if (this.state === 'SHUTDOWN-SENT' || this.state === 'SHUTDOWN-ACK-SENT') return this.#acknowledgeShutdown();
-    this.#acknowledged(this.sender.acknowledge(readU32(bytes, at + 4), Infinity, bytes, 0, 0, this.#stack.clock.now()));
+    this.#acknowledge(() => this.sender.acknowledge(readU32(bytes, at + 4), Infinity, bytes, 0, 0, this.#stack.clock.now()));
     this.state = 'SHUTDOWN-RECEIVED';
     this.flushSoon();
   }
@@ -427,7 +429,7 @@ export class Association {
       const fragment = this.sender.next(writer.room, isFirst, now);
       if (fragment === undefined) break;
       writer.addData(fragment);
-      if (!this.#dataTimer.isSet) this.#dataTimer.set(this.sender.rto);
+      if (!this.#dataTimer.isSet || (fragment.transmissions > 1 && this.sender.isFirst(fragment))) this.#dataTimer.set(this.sender.rto); // §7.2.4
     }
     if (this.sender.isStuck && !this.#dataTimer.isSet) this.#dataTimer.set(this.sender.rto);
   }

@@ -1,7 +1,7 @@
 import type { Clock, Logger, Milliseconds } from '../../environment.js';
 import { TransportError, UsageError } from '../../errors.js';
 import { formatAddress } from '../address.js';
-import type { Link, LinkHandler, LinkOptions, ListenOptions, TransportAddress } from '../transport.js';
+import type { Link, LinkHandler, LinkOptions, ListenOptions, PathInfo, TransportAddress } from '../transport.js';
 import type { Association, AssociationOwner } from './association.js';
 import { Fifo, type SctpMessage, type Undelivered } from './messages.js';
 import type { SctpSettings } from './settings.js';
@@ -18,14 +18,6 @@ export interface SendOptions {
   /** Default 0. Beyond what both ends have they share streams, by the remainder. */
   readonly stream?: number;
   readonly unordered?: boolean;
-}
-
-export interface PathInfo {
-  readonly rtt: Milliseconds | undefined;
-  readonly rto: Milliseconds;
-  readonly pathMtu: number;
-  /** Outgoing ones. */
-  readonly streams: number;
 }
 
 export interface LinkWorld {
@@ -52,6 +44,7 @@ export class SctpLink implements Link, AssociationOwner {
   readonly #peer: TransportAddress;
   readonly #began: Milliseconds;
   readonly #inbox = new Fifo<SctpMessage>();
+  readonly #room = { bytes: Buffer.alloc(0), offset: 0 };
   #gone: (() => void) | undefined;
   #accept: ((link: Link) => SctpLinkHandler) | undefined; // until it is established
   #firstFrameTimeout: Milliseconds | undefined;
@@ -105,8 +98,7 @@ export class SctpLink implements Link, AssociationOwner {
   get lastSent(): Milliseconds { return this.#association?.lastSent ?? this.#began; }
   get queued(): number { return this.#state === 'down' ? 0 : this.#earlyBytes + (this.#association?.sender.unsentBytes ?? 0); }
   get writable(): boolean { return this.#isWritable && this.#isOpen(); }
-  /** What is known of the path; undefined before the link is up. */
-  get path(): PathInfo | undefined {
+  get path(): Required<PathInfo> | undefined {
     const sender = this.#association?.isOpen === true ? this.#association.sender : undefined;
     return sender && { rtt: sender.srtt, rto: sender.rto, pathMtu: this.#world.settings.mtu, streams: sender.streams };
   }
@@ -122,9 +114,9 @@ export class SctpLink implements Link, AssociationOwner {
 
   reserve(length: number): { readonly bytes: Buffer; readonly offset: number } {
     this.#check(length, 0);
-    const bytes = Buffer.allocUnsafe(length);
+    const bytes = this.#room.bytes = Buffer.allocUnsafe(length);
     if (this.#isOpen()) this.#queue({ bytes, ppid: this.#ppid, stream: 0, unordered: false }); // read when the packet is made, at the end of the turn
-    return { bytes, offset: 0 };
+    return this.#room;
   }
 
   flushSoon(): void {

@@ -72,6 +72,8 @@ export class Sender {
   get hasOutstanding(): boolean { return this.#sent.length > 0; }
   /** The window is shut and nothing is under way: only a probe will tell when it opens. */
   get isStuck(): boolean { return this.#sent.length === 0 && this.#queue.length > 0 && this.#window <= 0; }
+  /** The earliest that is not acknowledged. */
+  isFirst(fragment: Fragment): boolean { return this.#sent.first === fragment; }
   get acknowledged(): number { return this.#acknowledged; }
 
   push(message: SctpMessage): void {
