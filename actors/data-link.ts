@@ -46,6 +46,8 @@ export interface DataLinkOwner {
   up?(link: DataLink): void;
   /** The thread that proves that this process lives while its loop is blocked, where it has one (D-28). */
   readonly liveness?: { readonly port: number; readonly bound: Milliseconds } | undefined;
+  /** As which pool element it answers here. */
+  readonly peIdentifier?: number | undefined;
   down(link: DataLink, reason: TransportError): void;
 }
 
@@ -55,6 +57,8 @@ export class DataLink implements LinkHandler {
   readonly sessions = new Map<number, LinkSession>();
   /** What the peer's VERSION announced. */
   peerFeatures = 0;
+  /** The pool element at the other end, where it has said which one it is. */
+  peIdentifier: number | undefined;
   /** Its owner's: business cards (RFC 5352 §3.9). */
   control: ControlChannel | undefined;
   readonly #owner: DataLinkOwner;
@@ -205,7 +209,8 @@ export class DataLink implements LinkHandler {
     if (frame.magic !== MAGIC) return this.#misbehaved('it does not speak our mapping');
     if (frame.lowest > VERSION) return this.#misbehaved(`it speaks version ${frame.lowest} and later of the mapping; we speak ${VERSION}`);
     this.#greeted = true;
-    const { liveness } = this.#owner;
+    const { liveness, peIdentifier } = this.#owner;
+    if (peIdentifier !== undefined && (frame.features & features.identity) !== 0) this.#write(encodeFrame({ type: 'IDENTITY', session: 0, peIdentifier }));
     if (liveness && (frame.features & features.liveness) !== 0) this.#write(encodeFrame({ type: 'LIVENESS', session: 0, ...liveness }));
     this.#peerHeartbeat = frame.heartbeat;
     this.peerFeatures = frame.features;
@@ -213,7 +218,7 @@ export class DataLink implements LinkHandler {
 
   #greet(): void {
     const { timers } = this.#owner;
-    this.#write(encodeFrame({ type: 'VERSION', session: 0, magic: MAGIC, version: VERSION, lowest: VERSION, features: features.liveness | features.replyDone, heartbeat: Math.min(0xffff, Math.round(this.#owner.heartbeatInterval())), silence: Math.min(0xffff, timers.silence) }));
+    this.#write(encodeFrame({ type: 'VERSION', session: 0, magic: MAGIC, version: VERSION, lowest: VERSION, features: features.liveness | features.replyDone | features.identity, heartbeat: Math.min(0xffff, Math.round(this.#owner.heartbeatInterval())), silence: Math.min(0xffff, timers.silence) }));
   }
 
   #beat(): void {

@@ -177,9 +177,10 @@ export class DataPlane implements SharedPlane, DataLinkOwner {
     if (address !== undefined && this.#links.get(address) === link) this.#links.delete(address);
   }
 
-  /** A business card, or a late frame of a half that has left (D-14). */
+  /** Word of the pool element itself, a business card, or a late frame of a half that has left (D-14). */
   stranger(link: DataLink, frame: Frame): void {
     if (frame.type === 'LIVENESS') return link.vouchedBy(frame);
+    if (frame.type === 'IDENTITY') link.peIdentifier = frame.peIdentifier;
     if (frame.type === 'DATA' && frame.session === 0) link.control?.receive(frame);
   }
 

@@ -231,8 +231,18 @@ export class Sending {
 /** A session for one element: pinned to it, or one that begins there. */
 const nameOf = (key: string, identifier: number, mode: DeliveryMode): string => `${mode === 'at-most-once' ? 'pinned' : 'following'} ${identifier} ${key}`;
 
-/** Who was started again where its predecessor was is listed beside it until that one is removed: one process, and one copy for it. */
-const onePerPlace = (elements: readonly PoolElement[]): PoolElement[] => [...new Map(elements.map((element) => [JSON.stringify(element.userTransport), element])).values()];
+/** Who was started again where its predecessor was is listed beside it until that one is removed: one process, and one copy for it. The newest registration is its own. */
+function onePerPlace(elements: readonly PoolElement[]): PoolElement[] {
+  const newest = new Map<string, PoolElement>();
+  for (const element of elements) {
+    const place = JSON.stringify(element.userTransport);
+    const known = newest.get(place);
+    if (known === undefined || generationOf(known) <= generationOf(element)) newest.set(place, element);
+  }
+  return [...newest.values()];
+}
+
+const generationOf = ({ generation }: PoolElement): number => generation?.generation ?? 0;
 
 /** @throws FeatureUnavailableError. */
 function checkCarries(element: PoolElement): PoolElement {

@@ -143,6 +143,8 @@ export class Service implements DataLinkOwner {
     return this.#prover && liveness !== undefined ? { port: this.#prover.port, bound: boundOf(liveness) } : undefined;
   }
 
+  get peIdentifier(): number | undefined { return this.#setup.element()?.identifier; }
+
   onSession(session: ServiceInstance): void | PromiseLike<void> { return this.#setup.onSession(session); }
 
   /** Other keys from now on; what the pool users have is signed anew within a second. */

@@ -162,6 +162,18 @@ export class SessionMover {
     this.#resend();
   }
 
+  /** Another pool element answers at its address: that one is dead, and its successor has not been asked for. */
+  get isSucceeded(): boolean {
+    const { link, element } = this;
+    return link?.peIdentifier !== undefined && element !== undefined && element.identifier !== NOBODY && element.identifier !== link.peIdentifier;
+  }
+
+  /** As one that is dead: reported unreachable, and left. */
+  leaveSucceeded(error: SessionError): void {
+    if (this.element) this.#pools.reportUnreachable(this.#key, this.element.identifier);
+    this.moveAway(error);
+  }
+
   /** Leaves this pool element for another; nobody is reported unreachable. */
   moveAway(error: SessionError | undefined): void {
     this.catchUp();
@@ -396,6 +408,9 @@ export class SessionMover {
 
   #now(): Milliseconds { return this.#plane.environment.clock.now(); }
 }
+
+/** Identifier of who is known by an address only (RFC 5352 §6.5.4). */
+const NOBODY = 0;
 
 /** Elements passed over in one selection at most. */
 const MAX_PICKS = 256;

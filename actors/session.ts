@@ -320,6 +320,7 @@ export class UserSession implements MoverOwner, SenderOwner, UserHalfOwner {
   }
 
   #accepted(bytes: Buffer, start: number): void {
+    if (this.#mover.isSucceeded) return this.#mover.leaveSucceeded(new SessionError('ELEMENT_UNREACHABLE', `another pool element is where ${hex(this.peIdentifier)} was`, { outcome: 'not-taken' }));
     const flags = bytes[start + 5]!;
     const { stateful, streaming } = mapping.ACCEPT.flags;
     this.half.accepted({ stateful: (flags & stateful) !== 0, streaming: (flags & streaming) !== 0, credit: readU32(bytes, start + offsets.ACCEPT.credit) });

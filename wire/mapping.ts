@@ -13,7 +13,7 @@ const MAX_FRAME = 64 * 1024 + 64;
 export const MAGIC = 0x52535250;
 export const VERSION = 1;
 /** Bits of `features` in VERSION: a frame or flag of a feature is sent only where both ends have announced it. */
-export const features = { liveness: 0x01, replyDone: 0x02 } as const;
+export const features = { liveness: 0x01, replyDone: 0x02, identity: 0x04 } as const;
 /** Payload protocol id of these frames on SCTP: no registered one, and the same four letters. */
 export const MAPPING_PPID = MAGIC;
 /** Payload protocol id of ASAP (RFC 5352 §7): a DATA frame with it belongs to the control channel. RFC 5354 §3.5 has TCP carry no control, draft §5.1
@@ -48,6 +48,7 @@ export const mapping = {
   HEARTBEAT: { type: 0x0c, flags: {}, fields: { nonce: 4, interval: 4 } },
   HEARTBEAT_ACK: { type: 0x0d, flags: {}, fields: { nonce: 4 } },
   LIVENESS: { type: 0x0e, flags: {}, fields: { port: 2, bound: 4 } },
+  IDENTITY: { type: 0x0f, flags: {}, fields: { peIdentifier: 4 } },
 } as const satisfies Record<string, FrameShape>;
 
 export type FrameName = keyof typeof mapping;

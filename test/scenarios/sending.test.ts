@@ -230,6 +230,33 @@ describe('rsp.send to all of a pool (RFC 5352 §6.5.5)', () => {
     expect([handled, pool.handled]).toEqual([['a'], ['2 a']]);
   });
 
+  it('a message for an element is not handled by its successor at the same address: as by one that is dead', async () => {
+    const pool = await Pool.of(2);
+    await pool.world.settled(pool.user.resolve('pool'));
+    pool.world.host('pe1').process.crash({ peersSee: 'nothing' });
+    const again = await pool.setting.accessPoint('pe1');
+    const handled: string[] = [];
+    await pool.world.settled(again.register('pool', { identifier: 3 }, (session) => { session.on('data', (data) => { handled.push(data.toString()); }); }));
+    await expect(pool.world.settled(pool.user.send({ handle: 'pool', identifier: 1 }, 'a', { deliver: 'noFailover' }))).rejects.toMatchObject({
+      code: 'ELEMENT_UNREACHABLE', outcome: 'not-taken', cause: { code: 'ELEMENT_UNREACHABLE', message: 'another pool element is where 0x00000001 was' },
+    });
+    expect([handled, pool.handled]).toEqual([[], []]);
+    await pool.world.settled(pool.user.resolve('pool', { refresh: true }));
+    await pool.world.settled(pool.user.send({ handle: 'pool', identifier: 3 }, 'b', { deliver: 'noFailover' })); // over the same link
+    await pool.world.advance(50);
+    expect(handled).toEqual(['b']);
+  });
+
+  it('with failover it goes to another element, which is named', async () => {
+    const pool = await Pool.of(2);
+    await pool.world.settled(pool.user.resolve('pool'));
+    pool.world.host('pe1').process.crash({ peersSee: 'nothing' });
+    const again = await pool.setting.accessPoint('pe1');
+    await pool.world.settled(again.register('pool', { identifier: 3 }, () => undefined));
+    expect(await pool.world.settled(pool.user.send({ handle: 'pool', identifier: 1 }, 'a', { deliver: 'failover', ack: true }))).toMatchObject({ identifier: 2 });
+    expect(pool.handled).toEqual(['2 a']);
+  });
+
   it('nobody but oneself: reaches nobody, which is no error', async () => {
     const pool = await Pool.of(1);
     expect(await pool.world.settled(pool.points.get(1)!.send('pool', 'a', { toAll: true }))).toEqual([]);

@@ -134,6 +134,21 @@ describe('a pool user by the document, against our service', () => {
     user.socket.destroy();
   });
 
+  it('IDENTITY before ACCEPT, where both ends have announced it', async () => {
+    const element = { identifier: 77, homeRegistrar: 1, registrationLife: 30, policy: { policy: 'random' }, userTransport: { transport: 'tcp', port: 1, addresses: ['127.0.0.1'] } } as const;
+    const service = await plane.listen('tcp://127.0.0.1:0', { handle: 'pool', handleBytes: Buffer.from('pool'), options: {}, element: () => element, onSession: () => undefined });
+    for (const knows of [true, false]) {
+      const socket = connect(parseAddress(service.address, ['tcp']).port, '127.0.0.1');
+      await once(socket, 'connect');
+      const user = new Peer(socket).send('VERSION', 0, { ...hello, features: knows ? 0x04 : 0 }).send('OPEN', 1, { ...openFields, sessionId: Buffer.alloc(16, knows ? 8 : 9) });
+      expect(Number((await user.next('VERSION')).values['features']) & 0x04).toBe(0x04);
+      if (knows) expect((await user.next('IDENTITY')).values).toEqual({ peIdentifier: 77 });
+      await user.next('DATA'); // its business card
+      await user.next('ACCEPT');
+      socket.destroy();
+    }
+  });
+
   it('sends a message in fragments, and is answered in fragments, within the credit', async () => {
     const user = await dial();
     const big = 'x'.repeat(document.constant('largest fragment'));
