@@ -37,7 +37,8 @@ export class Takeovers {
 
   /** That peer is dead, by all that this registrar hears. */
   begin(target: number): void {
-    if (!this.#charts.has(target)) this.#open(target);
+    if (this.#charts.has(target)) this.#tell(target, { type: 'target.dead' });
+    else this.#open(target);
   }
 
   /** Something has come from it. */

@@ -192,10 +192,16 @@ export class KeepAlives {
 
   /** Looks at a part of all elements: everyone comes by twice a second. So many are asked at once that the rate is kept; the others are late. */
   #tick(): void {
-    const now = this.#owner.environment.clock.now();
+    const visits = Math.max(MIN_VISITS, Math.ceil(this.#watched.size * this.#interval / SWEEP));
+    const checks = Math.ceil(this.#owner.timers.keepAliveRate * this.#interval / 1000);
+    this.#visit(visits, checks);
+  }
+
+  /** In slices: whoever is asked for the first time has its chart made, which for all that are due at once would take twice as long as a turn may. */
+  #visit(visits: number, checks: number): void {
+    const { clock } = this.#owner.environment;
+    const now = clock.now();
     const active = this.monitor.activeNow(); // a registrar that slept had nobody's renewal in that time
-    let visits = Math.max(MIN_VISITS, Math.ceil(this.#watched.size * this.#interval / SWEEP));
-    let checks = Math.ceil(this.#owner.timers.keepAliveRate * this.#interval / 1000);
     this.#sweep ??= this.#watched.values();
     while (visits-- > 0 && checks > 0) {
       const next = this.#sweep.next();
@@ -203,17 +209,20 @@ export class KeepAlives {
         this.#sweep = undefined;
         break;
       }
-      const watched = next.value;
-      if (active >= watched.expires) {
-        checks--;
-        watched.actor.send(EXPIRE);
-      } else if (now >= watched.nextCheck) {
-        checks--;
-        watched.nextCheck = now + this.#period();
-        watched.actor.send(CHECK);
-      }
+      const due = this.#due(next.value, now, active);
+      if (due === undefined) continue;
+      checks--;
+      next.value.actor.send(due);
+      if (clock.now() - now >= SLICE) return clock.defer(() => { if (!this.#isClosed) this.#visit(visits, checks); });
     }
     this.#arm();
+  }
+
+  #due(watched: Watched, now: Milliseconds, active: Milliseconds): KeepAliveEvent | undefined {
+    if (active >= watched.expires) return EXPIRE;
+    if (now < watched.nextCheck) return undefined;
+    watched.nextCheck = now + this.#period();
+    return CHECK;
   }
 
   /** With many elements in small steps: each check is a step of a chart. */
@@ -264,6 +273,8 @@ const TICK: Milliseconds = 50;
 const BUSY_TICK: Milliseconds = 10;
 const SWEEP: Milliseconds = 500;
 const MIN_VISITS = 1000;
+/** Of one go of it: what has come in is read before it goes on. */
+const SLICE: Milliseconds = 4;
 /** A registrar with fewer elements has no "most" to go by. */
 const FEW = 4;
 

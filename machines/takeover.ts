@@ -72,6 +72,11 @@ export const takeoverMachine = setup({
         'target.heard': { target: 'refuted', actions: { type: 'order', params: ({ context }) => ({ type: 'order.refuse', to: context.winner as number }) } },
         ENRP_INIT_TAKEOVER: { actions: { type: 'noteRival', params: ({ event }) => event } },
         'target.leaves': 'arbitrating',
+        // This registrar had suspected and asked it before: it need not wait as long again, and nobody for it.
+        'target.dead': [
+          { guard: 'wasAway' },
+          { target: 'yielded', actions: { type: 'order', params: ({ context }) => ({ type: 'order.acknowledge', to: [context.winner as number, ...context.rivals] }) } },
+        ],
       },
       after: {
         'MAX-TIME-NO-RESPONSE': [
@@ -134,6 +139,8 @@ export type TakeoverEvent =
   | ({ type: 'takeover.refused' } & Who)
   | ({ type: 'peer.gone' } & Who)
   | { type: 'target.heard' }
+  /** It has not answered this registrar either. */
+  | { type: 'target.dead' }
   /** It hands itself over. */
   | { type: 'target.leaves' };
 export type TakeoverOrder =

@@ -5,10 +5,11 @@ import type { LoopReport } from '../measure.js';
 /** How late the loop of this process is, and why: garbage collection, or one callback that takes long. */
 export class LoopWatch {
   readonly #delay = monitorEventLoopDelay({ resolution: RESOLUTION });
-  readonly #slices: Span[] = [];
+  readonly #slices: (Span & { readonly cpu: number })[] = [];
   readonly #collections: Span[] = [];
   #depth = 0;
   #began = 0;
+  #cpuBegan = 0;
 
   constructor() {
     this.#delay.enable();
@@ -20,11 +21,15 @@ export class LoopWatch {
   /** From now on each callback is timed as well, which costs something. */
   timeSlices(): void {
     createHook({
-      before: () => { if (this.#depth++ === 0) this.#began = performance.now(); },
+      before: () => {
+        if (this.#depth++ !== 0) return;
+        this.#began = performance.now();
+        this.#cpuBegan = cpuTime();
+      },
       after: () => {
         if (--this.#depth !== 0) return;
         const now = performance.now();
-        if (now - this.#began > WORTH_NOTING) this.#slices.push({ from: this.#began, to: now });
+        if (now - this.#began > WORTH_NOTING) this.#slices.push({ from: this.#began, to: now, cpu: cpuTime() - this.#cpuBegan });
       },
     }).enable();
   }
@@ -41,7 +46,8 @@ export class LoopWatch {
     const collections = this.#collections.map(({ from, to }) => to - from);
     const report = {
       p99: this.#late(this.#delay.percentile(99)), slowest: this.#late(this.#delay.max),
-      slice: Math.max(0, ...this.#slices.map((slice) => slice.to - slice.from - this.#collectedIn(slice))),
+      // While it waited for its core it did no work: it has done no more than the CPU time of the process, whose other threads count too.
+      slice: Math.max(0, ...this.#slices.map((slice) => Math.min(slice.to - slice.from - this.#collectedIn(slice), slice.cpu))),
       collection: Math.max(0, ...collections), collections: collections.reduce((sum, each) => sum + each, 0),
     };
     this.#forget();
@@ -60,6 +66,12 @@ export class LoopWatch {
 
   /** Milliseconds; the monitor counts its own interval. */
   #late(nanoseconds: number): number { return Math.max(0, nanoseconds / 1e6 - RESOLUTION); }
+}
+
+/** Of the process, milliseconds. */
+function cpuTime(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e3;
 }
 
 interface Span { readonly from: number; readonly to: number }

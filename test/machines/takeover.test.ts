@@ -161,6 +161,13 @@ describe('one that is asked (RFC 5353 §3.5.1 step 3)', () => {
     expect([chart.emitted, chart.context.winner]).toEqual([acknowledges(LARGER), LARGER]);
   });
 
+  it('finds the target dead by its own question, asked before: it agrees at once', () => {
+    const { chart } = setting(SMALLER);
+    chart.send(init(LARGER));
+    expect(chart.send({ type: 'target.dead' })).toEqual(['cancel MAX-TIME-NO-RESPONSE', 'emit order.acknowledge', 'start takeover-expiry 1875']);
+    expect(chart.emitted).toEqual(acknowledges(SMALLER, LARGER));
+  });
+
   it('X-40: the target says itself that it leaves: there is nothing to examine', () => {
     expect(setting(SMALLER).chart.send({ type: 'target.leaves' })).toEqual(['cancel MAX-TIME-NO-RESPONSE', 'emit order.initiate', 'start arbitration 1200']);
   });
@@ -240,6 +247,7 @@ describe('a registrar that was frozen wins nothing', () => {
 
   it('it does not agree to anything either before it has had the time to hear the target', () => {
     const { chart, world } = setting(SMALLER, { away: true });
+    expect([chart.send({ type: 'target.dead' }), chart.state]).toEqual([[], 'examining']);
     expect(chart.expire('MAX-TIME-NO-RESPONSE')).toEqual(['emit order.examine', 'start MAX-TIME-NO-RESPONSE 400']);
     world.away = false;
     expect(chart.expire('MAX-TIME-NO-RESPONSE')).toContain('emit order.acknowledge');
