@@ -7,7 +7,8 @@ import { resolveHuntMulticast, type MulticastOptions } from './announced-registr
 import { DataPlane } from './data-plane.js';
 import type { PoolElement, WaitOptions } from './element.js';
 import { Emitter, type Unsubscribe } from './emitter.js';
-import { nodeEnvironment, type ActorEnvironment } from './environment.js';
+import { transportOfScheme } from './control-transports.js';
+import { nodeEnvironment, schemeOf, type ActorEnvironment } from './environment.js';
 import { Home, type AdoptionRule } from './home.js';
 import { checkAddress, checkElementHandle, checkHandle, checkOptions, invalid, isBoolean, isDelay, isLogger, isOneOf, isSignal, isString, isStringList, anything } from './options.js';
 import { patient } from './patient-clock.js';
@@ -21,7 +22,7 @@ import type { AccessPointSendOptions, TransportUrl } from './sending-options.js'
 import { bounded, ending, quiet, type EndOptions } from './waiting.js';
 
 export interface InitializeOptions {
-  /** Registrars to hunt for, `tcp://host:port`; host names are resolved at each hunt. None are needed with `multicast`. */
+  /** Registrars to hunt for, `tcp://host:port` or `sctp+udp://host:port`; host names are resolved at each hunt. None are needed with `multicast`. */
   readonly registrars: readonly string[];
   /** Hear of registrars by their announcements over UDP multicast too (RFC 5352 §3.6). Anybody in the network can send those. Default false. */
   readonly multicast?: boolean | MulticastOptions;
@@ -61,8 +62,10 @@ export interface ServerOptions extends WaitOptions {
 }
 
 /** Establishes a service access point (draft §4.1). Options are checked, and the hunt for a registrar begins; operations wait for it, for a bounded time each. */
-export async function initialize(options: InitializeOptions): Promise<ServiceAccessPoint> { // a promise, so that later mappings may open sockets here
-  return new ServiceAccessPoint(options);
+export async function initialize(options: InitializeOptions): Promise<ServiceAccessPoint> {
+  const point = new ServiceAccessPoint(options);
+  await point.begin();
+  return point;
 }
 
 /** PE and PU in one: registers pool elements, opens sessions with pools, resolves handles. */
@@ -109,6 +112,12 @@ export class ServiceAccessPoint {
       list: (key) => this.#pools.list(key), find: (key, identifier) => this.#pools.find(key, identifier),
       known: (key, fresh) => this.#known(key, {}, fresh && this.#pools.isStale(key)),
     });
+  }
+
+  /** @internal On SCTP its ASAP listener comes first, where it is said: all associations with registrars come from that port. Rejects with a TransportError where it cannot be. */
+  async begin(): Promise<void> {
+    const { listen } = this.#asap;
+    if (listen !== undefined && transportOfScheme(schemeOf(listen)) === 'sctp') await this.#home.listen(listen);
     this.#home.start();
   }
 

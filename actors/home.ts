@@ -5,12 +5,13 @@ import { poolUserMachine } from '../machines/pool-user.js';
 import { isOlder, type HomeFound } from '../machines/registration.js';
 import type { HuntReason, ServerHuntOrder } from '../machines/server-hunt.js';
 import type { Timers } from '../machines/timers.js';
-import { formatAddress, hostOf, parseAddress } from '../transports/address.js';
+import { formatAddress, hostOf, parseAddress, type ParsedAddress } from '../transports/address.js';
 import type { Listener } from '../transports/transport.js';
 import { asapFraming, poolHandleKey, type AsapMessage, type AsapMessageOf, type Generation } from '../wire/index.js';
 import { AskingOrder } from './asking-order.js';
 import { AnnouncedRegistrars, type MulticastOptions } from './announced-registrars.js';
-import { Association, CONTROL_SLICE, type AssociationOwner } from './association.js';
+import { asapProtocol, Association, CONTROL_SILENCE, CONTROL_SLICE, type AssociationOwner } from './association.js';
+import { isWildcard, transportOfScheme } from './control-transports.js';
 import type { WaitOptions } from './element.js';
 import { schemeOf, type ActorEnvironment } from './environment.js';
 import { bounded, deferred, type Deferred } from './waiting.js';
@@ -69,6 +70,8 @@ export class Home {
   #isHunting = false;
   #nextProbe = 0;
   #listener: Promise<Listener> | undefined;
+  /** Where that is. */
+  #own: ParsedAddress | undefined;
 
   constructor(options: HomeOptions, pools: HomePools) {
     this.#options = options;
@@ -133,15 +136,32 @@ export class Home {
 
   /** The PE's own ASAP listener, where a new home connects. The first call decides where. */
   listen(address: string): Promise<Listener> {
-    this.#listener ??= this.#environment.transports(schemeOf(address)).listen(
-      address,
-      (link) => Association.accept(link, (association) => this.#caller(association), this.#environment),
-      { framing: asapFraming, sliceTime: CONTROL_SLICE, maxLinks: 2 * MAX_CALLERS, firstFrameTimeout: 5_000, frameTimeout: 5_000, maxQueued: 256 * 1024 },
-    ).catch((error: unknown) => {
+    this.#listener ??= this.#listen(address).catch((error: unknown) => {
       this.#listener = undefined;
       throw error;
     });
     return this.#listener;
+  }
+
+  async #listen(address: string): Promise<Listener> {
+    const listener = await this.#environment.transports(schemeOf(address)).listen(
+      address,
+      (link) => Association.accept(link, (association) => this.#caller(association), this.#environment),
+      { framing: asapFraming, ppid: asapProtocol.ppid, silence: CONTROL_SILENCE, sliceTime: CONTROL_SLICE, maxLinks: 2 * MAX_CALLERS, firstFrameTimeout: 5_000, frameTimeout: 5_000, maxQueued: 256 * 1024 },
+    );
+    this.#own = parseAddress(listener.address, [schemeOf(listener.address)]);
+    return listener;
+  }
+
+  /** Where that is when nobody has said: at the host of the data channels, by the transport of the registrars. On SCTP it is the port from which this end talks to its home already:
+   *  RSPLIB's registrars call there, whatever was registered. Rejects with NoRegistrarError where that cannot be known in time. */
+  async asapAddress(listen: string, wait: WaitOptions, after: Milliseconds): Promise<string> {
+    const { host } = parseAddress(listen, [schemeOf(listen)]);
+    const scheme = schemeOf(this.#home?.peer ?? this.#options.registrars[0] ?? listen);
+    if (transportOfScheme(scheme) !== 'sctp') return formatAddress(scheme, host, 0);
+    await this.found(wait, after);
+    const own = this.#home === undefined ? undefined : parseAddress(this.#home.link.local, [schemeOf(this.#home.link.local)]);
+    return own?.scheme === scheme && (isWildcard(host) || host === own.host) ? formatAddress(scheme, own.host, own.port) : formatAddress(scheme, host, 0);
   }
 
   has(key: string, peIdentifier: number): boolean {
@@ -232,8 +252,14 @@ export class Home {
         this.#environment.logger.debug({ registrar: address, code: reason.code }, 'a registrar cannot be reached');
         this.actor.send({ type: 'attempt.failed', address });
       },
-    }), { ...this.#environment, connectTimeout: 2 * this.#options.timers.retranMax, maxQueued: MAX_QUEUED }); // T5 ends it sooner
+    }), { ...this.#environment, ...this.#ownPort(address), connectTimeout: 2 * this.#options.timers.retranMax, maxQueued: MAX_QUEUED }); // T5 ends it sooner
     this.#attempts.set(address, association);
+  }
+
+  /** An SCTP endpoint connects from the port at which it listens; a second association with the same peer needs another. */
+  #ownPort(address: string): { readonly localPort?: number } {
+    const scheme = schemeOf(address);
+    return this.#own?.scheme === scheme && transportOfScheme(scheme) === 'sctp' && this.#home?.peer !== address ? { localPort: this.#own.port } : {};
   }
 
   #stopAttempts(): void {

@@ -1,8 +1,8 @@
 import { UsageError } from '../errors.js';
-import { formatAddress, parseAddress } from '../transports/address.js';
+import { parseAddress } from '../transports/address.js';
 import { poolHandleFromKey, poolHandleText, type TransportParameter } from '../wire/index.js';
 import { basicTransport, parseBasicAddress } from './basic-address.js';
-import type { ElementService } from './element.js';
+import type { ElementService, WaitOptions } from './element.js';
 import { schemeOf, type ActorEnvironment } from './environment.js';
 import { mappingOfScheme, noMapping, userTransport, type Mapping } from './mappings.js';
 import { listenAddress, type MappingOptions, type RegisterOptions, type RegisterSetup, type SessionHandler } from './register.js';
@@ -38,32 +38,29 @@ async function basicPlace(environment: ActorEnvironment, address: string): Promi
 }
 
 export interface SeenAt {
+  readonly scheme: string;
   readonly isWild: boolean;
   readonly port: number;
   readonly host: (localHost: string | undefined) => string;
 }
 
 /** The PE's own ASAP listener: at the host of its first data channels. */
-export async function asapPlace({ environment, home, asap }: RegisterSetup, listen: string | undefined): Promise<SeenAt> {
-  const at = asap.listen ?? anyPort(listen ?? 'tcp://0.0.0.0:0');
+export async function asapPlace({ environment, home, asap, timeout }: RegisterSetup, listen: string | undefined, wait: WaitOptions): Promise<SeenAt> {
+  const at = asap.listen ?? await home.asapAddress(listen ?? 'tcp://0.0.0.0:0', wait, timeout);
   return seenAt(environment, (await home.listen(at)).address, asap.advertise);
 }
 
-function anyPort(address: string): string {
-  const { scheme, host } = parseAddress(address, [address.slice(0, address.indexOf(':'))]);
-  return formatAddress(scheme, host, 0);
-}
-
 async function seenAt(environment: ActorEnvironment, listening: string, advertise: string | undefined): Promise<SeenAt> {
-  const own = parseAddress(listening, [listening.slice(0, listening.indexOf(':'))]);
+  const own = parseAddress(listening, [schemeOf(listening)]);
+  const { scheme } = own;
   if (advertise !== undefined) {
-    const { host, port } = parseAddress(advertise, [advertise.slice(0, advertise.indexOf(':'))]);
+    const { host, port } = parseAddress(advertise, [schemeOf(advertise)]);
     const address = await addressOf(environment, host);
-    return { isWild: false, port: port === 0 ? own.port : port, host: () => address };
+    return { scheme, isWild: false, port: port === 0 ? own.port : port, host: () => address };
   }
-  if (own.host === '0.0.0.0' || own.host === '::') return { isWild: true, port: own.port, host: (localHost) => localHost ?? own.host };
+  if (own.host === '0.0.0.0' || own.host === '::') return { scheme, isWild: true, port: own.port, host: (localHost) => localHost ?? own.host };
   const address = await addressOf(environment, own.host);
-  return { isWild: false, port: own.port, host: () => address };
+  return { scheme, isWild: false, port: own.port, host: () => address };
 }
 
 /** One that goes on the wire; a TCP transport parameter has room for one (RFC 5354 §3.5). */

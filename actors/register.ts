@@ -4,6 +4,7 @@ import type { Timers } from '../machines/timers.js';
 import { poolHandleFromKey } from '../wire/index.js';
 import { parseBasicAddress } from './basic-address.js';
 import type { DataPlane } from './data-plane.js';
+import { controlTransport } from './control-transports.js';
 import { PoolElement, type ElementSetup, type WaitOptions } from './element.js';
 import { schemeOf, type ActorEnvironment } from './environment.js';
 import type { Home } from './home.js';
@@ -163,7 +164,7 @@ export async function register(setup: RegisterSetup, key: string, handle: string
   const count = { sessions: 0 };
   try {
     for (const [index, mapping] of all.entries()) places.push(await opened(placeOf(setup, key, options, mapping, onSession, { element: () => elements[index]?.parameter, count }), options));
-    const asap = await bounded(asapPlace(setup, all.flatMap((mapping) => ('listen' in mapping ? [mapping.listen] : []))[0]), { signal: options.signal });
+    const asap = await bounded(asapPlace(setup, all.flatMap((mapping) => ('listen' in mapping ? [mapping.listen] : []))[0], options), { signal: options.signal });
     if (asap.isWild || places.some(({ isWild }) => isWild)) await setup.home.found(options, setup.timeout);
     const setups = places.map((place, index) => elementSetup({ setup, key, handle, options, place, identifier: identifiers[index] as number, asap, tie }));
     const first = { ...setups[0] as ElementSetup, left: () => { setup.left(element); }, registered: () => { setup.registered(element); } };
@@ -209,7 +210,7 @@ function elementSetup({ setup, key, handle, options, place, identifier, asap, ti
     registration: (policy) => ({
       type: 'ASAP_REGISTRATION',
       poolHandle: poolHandleFromKey(key),
-      poolElement: { ...fixed, policy, userTransport: place.transport(home.localHost), asapTransport: { transport: 'tcp', port: asap.port, addresses: [asap.host(home.localHost)] } },
+      poolElement: { ...fixed, policy, userTransport: place.transport(home.localHost), asapTransport: controlTransport(asap.scheme, asap.port, [asap.host(home.localHost)]) },
     }),
     address: () => addressOf({ userTransport: place.transport(home.localHost), capabilities: fixed.capabilities }),
     left: () => undefined,
