@@ -118,12 +118,11 @@ export const MOST_ITEMS = Math.ceil(LONGEST_MESSAGE / 40); // no PE parameter is
 
 const encodingsOf = (list: readonly Encoded[]): Buffer[] => list.map(({ encoded }) => encoded);
 
-/** Header, pool handle, and the policy where it is not round robin (RFC 5352 §3.3). */
+/** Header, pool handle, policy. RFC 5352 §3.3 asks for the policy where it is not round robin; RSPLIB reads no answer without one. */
 function encodeHead(poolKey: string, policy: Policy): Buffer {
   const poolHandle = poolHandleFromKey(poolKey);
   const empty = encodeAsap({ type: 'ASAP_HANDLE_RESOLUTION_RESPONSE', flags: { acceptUpdates: false }, poolHandle, poolElements: [] });
-  const parameters = [encodePoolHandle(poolHandle), ...(policy.policy === 'round-robin' ? [] : [encodePolicy(policy)])];
-  return Buffer.concat([empty.subarray(0, 4), ...parameters]);
+  return Buffer.concat([empty.subarray(0, 4), encodePoolHandle(poolHandle), encodePolicy(policy)]);
 }
 
 function message(parts: readonly Buffer[]): Buffer {

@@ -70,12 +70,12 @@ describe('handlespace', () => {
 
 describe('answers (RFC 5352 §2.2.6)', () => {
   // proves 5352-3.3-u, 5352-3.3-v, 5356-4.1.1-a, 5356-4.1.2-b, 5356-4.1.2-c
-  it('all elements, the one picked first; no policy parameter for round robin (§3.3)', () => {
+  it('all elements, the one picked first; the policy goes along, also round robin (§3.3; RSPLIB reads no answer without one)', () => {
     const space = handlespace();
     for (const identifier of [1, 2, 3]) space.put('pool', poolElement(identifier));
     const answers = Array.from({ length: 4 }, () => resolve(space.pool('pool')));
     expect(answers.map(identifiers)).toEqual([[1, 2, 3], [2, 3, 1], [3, 1, 2], [1, 2, 3]]);
-    expect(answers[0]).toMatchObject({ flags: { acceptUpdates: false }, policy: undefined, error: undefined });
+    expect(answers[0]).toMatchObject({ flags: { acceptUpdates: false }, policy: { policy: 'round-robin' }, error: undefined });
     expect(Buffer.from(answers[0]!.poolHandle).toString()).toBe('pool');
   });
 

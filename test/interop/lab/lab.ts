@@ -32,6 +32,11 @@ export class Lab {
     return guest;
   }
 
+  /** Gives this side another address: for a second process with SCTP over UDP. */
+  async alias(address: string): Promise<void> {
+    await ip(`addr replace ${address}/24 dev br0`);
+  }
+
   /** Makes the network and boots the guests. */
   async raise(guests: number): Promise<void> {
     await ip('link set lo up');
