@@ -76,7 +76,7 @@ export interface LinkOptions {
   readonly frameTimeout?: Milliseconds;
   /** A link of which nothing has come for so long is down with SILENCE, where the transport finds that out by itself (SCTP; its default is 500 ms); Infinity: its owner does. */
   readonly silence?: Milliseconds;
-  /** So long frames of one chunk are handed over without a pause; then others have their turn of the event loop. Default no limit. */
+  /** So long frames of one chunk are handed over without a pause, as found out after each KiB of them; then others have their turn of the event loop. Default no limit. */
   readonly sliceTime?: Milliseconds;
 }
 export interface ConnectOptions extends LinkOptions {

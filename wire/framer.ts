@@ -43,13 +43,18 @@ export class Framer {
     return this.#have;
   }
 
-  /** @param mayGoOn asked after each frame, where given. @returns how much of the chunk was taken: less than all of it where that said no.
+  /** @param mayGoOn asked after each KiB of frames, where given: a look at the clock for each was a fiftieth of what a handle resolution costs.
+   *  @returns how much of the chunk was taken: less than all of it where that said no.
    *  @throws WireError when the stream cannot be cut any further; the frames before that have been handed over. */
   push(chunk: Buffer, sink: FrameSink, mayGoOn?: () => boolean): number {
     const { headerLength } = this.#framing;
     let offset = this.#have > 0 ? this.#resume(chunk, sink) : 0;
+    let asked = 0;
     while (chunk.length - offset >= headerLength) {
-      if (offset > 0 && mayGoOn !== undefined && !mayGoOn()) return offset;
+      if (mayGoOn !== undefined && offset - asked >= STRIDE) {
+        if (!mayGoOn()) return offset;
+        asked = offset;
+      }
       const end = offset + this.#framing.frameLength(chunk, offset);
       if (end > chunk.length) break;
       const start = offset;
@@ -97,3 +102,5 @@ export class Framer {
 }
 
 const empty = Buffer.alloc(0);
+/** Bytes: nine registrations or fifty look-ups; a table of another registrar's elements is more than that by itself. */
+const STRIDE = 1024;

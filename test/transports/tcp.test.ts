@@ -66,7 +66,7 @@ describe('tcp on node:net', () => {
     const probe = new Probe(changed);
     probe.link = client.connect(listener.address, probe, { framing });
     await until(() => probe.isUp);
-    const bodies = Array.from({ length: 10 }, (_, index) => `${index}`);
+    const bodies = Array.from({ length: 10 }, (_, index) => `${index}`.padEnd(1024)); // a KiB each: the clock is looked at so often
     probe.send(...bodies);
     probe.call((link) => { link.close(); });
     await until(() => accepted.isDown);

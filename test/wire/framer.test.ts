@@ -52,6 +52,16 @@ describe('framer', () => {
     expect(framer.pending).toBe(30);
   });
 
+  it('asks after each KiB of frames whether it may go on, and says how far it came', () => {
+    const chunk = Buffer.concat(Array.from({ length: 40 }, () => frame(100, 1)));
+    const asked: number[] = [];
+    let count = 0;
+    const push = (mayGoOn: () => boolean): number => new Framer(framing).push(chunk, () => { count += 1; }, mayGoOn);
+    expect(push(() => { asked.push(count); return true; })).toBe(4000);
+    expect(asked).toEqual([11, 22, 33]);
+    expect(push(() => false)).toBe(1100);
+  });
+
   it('gives what frameLength throws, whether the header is in one chunk or in two', () => {
     const bad = Buffer.from([0, 0, 0, 3]);
     expect(() => new Framer(framing).push(bad, () => undefined)).toThrow('cannot be a header');
