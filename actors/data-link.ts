@@ -1,4 +1,5 @@
 import { createActor, type Actor } from 'xstate';
+import { MESSAGE_CHARGE } from '../delivery/credit.js';
 import type { Milliseconds } from '../environment.js';
 import { TransportError } from '../errors.js';
 import { linkMachine } from '../machines/link.js';
@@ -57,6 +58,8 @@ export class DataLink implements LinkHandler {
   readonly sessions = new Map<number, LinkSession>();
   /** What the peer's VERSION announced. */
   peerFeatures = 0;
+  /** What a message of a pool element takes of its pool user's credit beside its bytes. */
+  messageCharge = 0;
   /** The pool element at the other end, where it has said which one it is. */
   peIdentifier: number | undefined;
   /** Its owner's: business cards (RFC 5352 §3.9). */
@@ -214,11 +217,12 @@ export class DataLink implements LinkHandler {
     if (liveness && (frame.features & features.liveness) !== 0) this.#write(encodeFrame({ type: 'LIVENESS', session: 0, ...liveness }));
     this.#peerHeartbeat = frame.heartbeat;
     this.peerFeatures = frame.features;
+    if ((frame.features & features.messageCharge) !== 0) this.messageCharge = MESSAGE_CHARGE;
   }
 
   #greet(): void {
     const { timers } = this.#owner;
-    this.#write(encodeFrame({ type: 'VERSION', session: 0, magic: MAGIC, version: VERSION, lowest: VERSION, features: features.liveness | features.replyDone | features.identity, heartbeat: Math.min(0xffff, Math.round(this.#owner.heartbeatInterval())), silence: Math.min(0xffff, timers.silence) }));
+    this.#write(encodeFrame({ type: 'VERSION', session: 0, magic: MAGIC, version: VERSION, lowest: VERSION, features: features.liveness | features.replyDone | features.identity | features.messageCharge, heartbeat: Math.min(0xffff, Math.round(this.#owner.heartbeatInterval())), silence: Math.min(0xffff, timers.silence) }));
   }
 
   #beat(): void {

@@ -93,7 +93,7 @@ export class ServiceInstance implements LinkSession, Port, ServiceHalfOwner {
     this.half = new ServiceHalf(this, {
       sessionId: this.id, epoch: open.epoch, mode: this.deliveryMode, session: open.session, credit: open.credit,
       windowMessages: open.windowMessages, windowBytes: open.windowBytes,
-      outputCommit: service.options.outputCommit, concurrency: service.options.concurrency, replyDone: (link.peerFeatures & features.replyDone) !== 0,
+      outputCommit: service.options.outputCommit, concurrency: service.options.concurrency, replyDone: (link.peerFeatures & features.replyDone) !== 0, messageCharge: link.messageCharge,
     }, this);
   }
 

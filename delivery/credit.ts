@@ -2,6 +2,9 @@
  *  that a message of up to half the credit can always be sent in the end. */
 export const DEFAULT_CREDIT = 2 * 1024 * 1024;
 
+/** Beside its payload, each message of a pool element takes so much where both ends know it (feature `messageCharge`): a message of no bytes costs its pool user memory too. */
+export const MESSAGE_CHARGE = 16;
+
 /** Both directions of one end. The halves of a session extend it: as a part of its own it would be one more object that each message has to
  *  fetch into the processor's cache, where many sessions take turns (docs/performance.md). */
 export class Credit {
@@ -45,6 +48,6 @@ export class Credit {
   }
 }
 
-/** Credit counts bytes, but a message of none costs memory too. So many wait for one session at most: twice that at a pool element, beside the window of its pool user for a failover callback's; at a pool
+/** Elsewhere credit counts bytes alone. So many wait for one session at most: twice that at a pool element, beside the window of its pool user for a failover callback's; at a pool
  *  user for its element's handler, and for its unprompted messages. Windows have no more messages, handlers no more replies. */
 export const MOST_MESSAGES = 0x1_0000;

@@ -1,7 +1,7 @@
 import { SessionError, UsageError } from '../errors.js';
 import { ASAP_PPID, closeCodes, encodeFrame, mapping, offsets, readU32, type CloseCode } from '../wire/mapping.js';
 import { copyOf, pieceOf } from './buffers.js';
-import { Credit, DEFAULT_CREDIT, MOST_MESSAGES } from './credit.js';
+import { Credit, DEFAULT_CREDIT, MESSAGE_CHARGE, MOST_MESSAGES } from './credit.js';
 import { Incoming } from './incoming.js';
 import type { DeliveryMode } from './modes.js';
 import { OutputQueue } from './output-queue.js';
@@ -46,6 +46,8 @@ export interface ServiceHalfOptions {
   readonly concurrency: number;
   /** The pool user knows REPLY's flag `done`. */
   readonly replyDone: boolean;
+  /** What a message takes of the pool user's credit beside its bytes. */
+  readonly messageCharge: number;
 }
 
 /** `covered`: undefined where the cookie is foreign. */
@@ -77,6 +79,7 @@ export class ServiceHalf extends Credit {
   readonly owner: ServiceHalfOwner;
   /** The pool user holds a handler's replies until it has settled. */
   readonly #isHolding: boolean;
+  readonly #charge: number;
   /** The last reply of a handler may say that it has settled. */
   #saysDone = false;
   #lastReply: Room | undefined;
@@ -112,6 +115,7 @@ export class ServiceHalf extends Credit {
     this.#session = options.session;
     this.#concurrency = options.concurrency;
     this.#isHolding = options.outputCommit && options.mode === 'effectively-once';
+    this.#charge = options.messageCharge;
     this.resetCredit(options.credit);
     this.output = new OutputQueue(port, this);
   }
@@ -281,9 +285,10 @@ export class ServiceHalf extends Credit {
     const payload = typeof data === 'string' ? Buffer.from(data) : data;
     incoming.outputBytes += payload.length;
     if (this.#isHolding && (incoming.outputBytes > OUTPUT_LIMIT || incoming.replies >= MOST_MESSAGES)) {
-      incoming.failure = new SessionError('OUTPUT_LIMIT', `one handler's output is held until it settles and may be ${OUTPUT_LIMIT} bytes in ${MOST_MESSAGES} replies; register with outputCommit: false to stream more`, { outcome: 'not-taken' });
+      incoming.failure = new SessionError('OUTPUT_LIMIT', `one handler's output is held until it settles and may be ${OUTPUT_LIMIT} bytes, ${MESSAGE_CHARGE} for each reply among them; register with outputCommit: false to stream more`, { outcome: 'not-taken' });
       return rejected(incoming.failure);
     }
+    incoming.outputBytes += MESSAGE_CHARGE;
     const index = incoming.replies++;
     this.#outputs++;
     if (!this.#isHolding || this.options.concurrency === 1) return this.#writeReply(incoming, index, ppid, payload);
@@ -294,10 +299,10 @@ export class ServiceHalf extends Credit {
 
   #writeReply({ recovery, sequence }: Incoming, index: number, ppid: number, payload: Uint8Array): Promise<void> {
     const flags = recovery ? REPLY.recovery : 0;
-    if (!this.#mayWrite(payload.length)) {
+    if (!this.#mayWrite(payload.length + this.#charge)) {
       this.#commitSettled(); // what is held for earlier handlers is given out, which brings credit
       const copy = copyOf(payload);
-      return this.output.put(copy.length, () => { writeReply(this.port, this.#session, flags, ppid, sequence, index, copy); }) ?? resolved;
+      return this.output.put(copy.length + this.#charge, () => { writeReply(this.port, this.#session, flags, ppid, sequence, index, copy); }) ?? resolved;
     }
     this.#lastReply = writeReply(this.port, this.#session, flags, ppid, sequence, index, payload);
     return resolved;
@@ -314,9 +319,9 @@ export class ServiceHalf extends Credit {
     if (committed && isFull()) return rejected(new SessionError('OUTPUT_LIMIT', `unprompted messages wait for the snapshot behind the running handler and may be ${OUTPUT_LIMIT} bytes`, { outcome: 'not-taken' }));
     if (this.output.bytes > 0 && this.output.bytes + payload.length > MAX_WAITING) return rejected(new SessionError('OUTPUT_LIMIT', `${this.output.bytes} bytes wait for a pool user that does not read; await what send() returns`, { outcome: 'not-taken' }));
     this.#outputs++;
-    if (committed) { this.#unpromptedSinceCookie = true; this.#unpromptedBytes += payload.length; this.#unpromptedCount++; this.port.flushSoon(); }
+    if (committed) { this.#unpromptedSinceCookie = true; this.#unpromptedBytes += payload.length + MESSAGE_CHARGE; this.#unpromptedCount++; this.port.flushSoon(); }
     const copy = copyOf(payload);
-    return this.output.put(copy.length, () => { writeData(this.port, this.#session, committed ? 0 : DATA.uncommitted, ppid, 0, copy); }, { payload: copy, ppid }) ?? resolved;
+    return this.output.put(copy.length + this.#charge, () => { writeData(this.port, this.#session, committed ? 0 : DATA.uncommitted, ppid, 0, copy); }, { payload: copy, ppid }) ?? resolved;
   }
 
   acknowledge(incoming: Incoming): void {

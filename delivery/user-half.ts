@@ -1,6 +1,6 @@
 import { closeCodes, encodeFrame, mapping, offsets, readU32 } from '../wire/mapping.js';
 import { pieceOf } from './buffers.js';
-import { Credit, DEFAULT_CREDIT, MOST_MESSAGES } from './credit.js';
+import { Credit, DEFAULT_CREDIT, MESSAGE_CHARGE, MOST_MESSAGES } from './credit.js';
 import { SessionError } from '../errors.js';
 import { HeldOutputs, Output } from './held.js';
 import { deliveryModes, type DeliveryMode } from './modes.js';
@@ -28,15 +28,18 @@ export interface UserHalfOwner {
 export interface StoredCookie { readonly cookie: Uint8Array; readonly snapshot: Uint8Array | undefined }
 
 /** The link. */
-type UserPort = Pick<Port, 'reserve' | 'congested'>;
+type UserPort = Pick<Port, 'reserve' | 'congested'> & {
+  /** What a message of the pool element takes of the credit beside its bytes. */
+  readonly messageCharge: number;
+};
 
 /** What ACCEPT said. */
 export interface Acceptance { readonly stateful: boolean; readonly streaming: boolean; readonly credit: number }
 
 const { more, recovery, atMostOnce, ackWanted } = mapping.DATA.flags;
 const replyDone = mapping.REPLY.flags.done;
-/** Held at once at most: a handler's replies and unprompted messages, OUTPUT_LIMIT each. Half of the credit is always to be had. */
-const OUTPUT_CREDIT = 2 * DEFAULT_CREDIT;
+/** Held at once at most: a handler's replies and unprompted messages, OUTPUT_LIMIT each and the charge of the last one. Half of the credit is always to be had. */
+const OUTPUT_CREDIT = 2 * DEFAULT_CREDIT + 4 * MESSAGE_CHARGE;
 
 /** The pool user's half of a session (docs/delivery.md): what is kept, replayed and given out. It lives as long as the session and is
  *  bound to one link at a time; frames of other epochs never reach it. */
@@ -263,9 +266,9 @@ export class UserHalf extends Credit {
     this.owner.moved();
   }
 
-  /** The application is done with `bytes` of what was given to it. */
+  /** The application is done with a message of `bytes` that was given to it. */
   consumed(bytes: number): void {
-    const grant = this.consume(bytes);
+    const grant = this.consume(bytes + (this.#port?.messageCharge ?? 0));
     if (grant > 0 && this.#port) writeWord(this.#port, 'WINDOW', this.#session, 0, grant);
   }
 
@@ -368,7 +371,7 @@ export class UserHalf extends Credit {
 
   /** Puts fragments together; counts credit. */
   #whole(payload: Buffer, hasMore: boolean): Buffer | undefined {
-    if (!this.receive(payload.length)) {
+    if (!this.receive(hasMore ? payload.length : payload.length + (this.#port?.messageCharge ?? 0))) {
       this.owner.violation(`more than the credit of ${OUTPUT_CREDIT} bytes was sent`);
       return undefined;
     }

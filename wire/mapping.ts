@@ -13,7 +13,7 @@ const MAX_FRAME = 64 * 1024 + 64;
 export const MAGIC = 0x52535250;
 export const VERSION = 1;
 /** Bits of `features` in VERSION: a frame or flag of a feature is sent only where both ends have announced it. */
-export const features = { liveness: 0x01, replyDone: 0x02, identity: 0x04 } as const;
+export const features = { liveness: 0x01, replyDone: 0x02, identity: 0x04, messageCharge: 0x08 } as const;
 /** Payload protocol id of these frames on SCTP: no registered one, and the same four letters. */
 export const MAPPING_PPID = MAGIC;
 /** Payload protocol id of ASAP (RFC 5352 §7): a DATA frame with it belongs to the control channel. RFC 5354 §3.5 has TCP carry no control, draft §5.1

@@ -213,7 +213,7 @@ describe('a peer that breaks the rules (D-16)', () => {
       if (to === 'service') pair.service!.onData(...frame({ type: 'DATA', session: 1, ppid: 0, id: 2 + i, tail }));
       else pair.user.onReply(...frame({ type: 'REPLY', session: 1, ppid: 0, id: 1, index: i, tail }));
     }
-    expect(to === 'service' ? pair.ended?.code : pair.violations[0]).toEqual(to === 'service' ? 'PROTOCOL_ERROR' : 'more than the credit of 4194304 bytes was sent');
+    expect(to === 'service' ? pair.ended?.code : pair.violations[0]).toEqual(to === 'service' ? 'PROTOCOL_ERROR' : 'more than the credit of 4194368 bytes was sent');
   });
 
   it.each([['a service', 'service'], ['a pool user', 'user']] as const)('D-21: %s that is sent messages of no bytes, which no credit counts, without end', async (_who, to) => {
@@ -228,6 +228,21 @@ describe('a peer that breaks the rules (D-16)', () => {
     }
     expect(sent).toBe(to === 'service' ? 0x1_0000 + 1024 + 1 : 4 * 0x1_0000 + 1);
     expect(to === 'service' ? pair.ended?.code : pair.violations[0]).toEqual(to === 'service' ? 'PROTOCOL_ERROR' : '262145 messages wait for a cookie or DONE');
+  });
+
+  it.each([[16, 262_148], [0, Infinity]])('D-21: unprompted messages of no bytes with a charge of %d: %d of them are at an application that does not get on, then they wait', async (charge, most) => {
+    const pair = new SessionPair({ stateful: false, start: () => ({ handle: () => undefined }) }, 'effectively-once');
+    pair.messageCharge = charge;
+    pair.consumes = false;
+    pair.open();
+    await pair.run();
+    const sent = 270_000;
+    for (let each = 0; each < sent; each++) void pair.service!.sendUnprompted('', 0);
+    await pair.run(Infinity, 1_000);
+    expect([pair.given.length, pair.violations]).toEqual([Math.min(sent, most), []]);
+    for (let each = 0; each < most / 2 && charge > 0; each++) pair.user.consumed(0);
+    await pair.run(Infinity, 1_000);
+    expect(pair.given.length).toBe(sent);
   });
 
   it.each([['a service', 'service'], ['a pool user', 'user']] as const)('D-21: %s that is sent crumbs of a message that never ends', async (_who, to) => {

@@ -43,6 +43,10 @@ export class SessionPair implements UserHalfOwner {
   recovery: ((send: (data: string) => void) => void) | undefined;
   /** The pool user knows REPLY's flag `done`. */
   replyDone = true;
+  /** The application is done with what it is given at once. */
+  consumes = true;
+  /** Of the connection. */
+  messageCharge = 16;
   frames = 0;
   ended: { code: CloseCode; reason: string } | undefined;
   service: ServiceHalf | undefined;
@@ -63,6 +67,7 @@ export class SessionPair implements UserHalfOwner {
     this.service = undefined;
     this.#toService = [];
     this.#toUser = [];
+    this.#userPort.messageCharge = this.messageCharge;
     this.user.open(this.#userPort, this.#session, Buffer.from('pool'));
     const { cookie } = this.user;
     if (cookie) writeData(this.#userPort, this.#session, 0, ASAP_PPID, 0, encodeAsap({ type: 'ASAP_COOKIE_ECHO', cookie: cookie.cookie, ...(cookie.snapshot && { snapshot: cookie.snapshot }) }));
@@ -113,7 +118,7 @@ export class SessionPair implements UserHalfOwner {
     const half = new ServiceHalf(this.#servicePort, {
       sessionId: open.sessionId.toString('hex'), epoch: open.epoch, mode: this.mode, session: open.session, credit: open.credit,
       windowMessages: open.windowMessages, windowBytes: open.windowBytes,
-      outputCommit: this.testService.outputCommit ?? true, concurrency: this.testService.concurrency ?? 1, replyDone: this.replyDone,
+      outputCommit: this.testService.outputCommit ?? true, concurrency: this.testService.concurrency ?? 1, replyDone: this.replyDone, messageCharge: this.messageCharge,
     }, owner);
     owner.begin(half);
     this.service = half;
@@ -160,7 +165,7 @@ export class SessionPair implements UserHalfOwner {
     this.trace.push(`${direction} ${isControl ? decodeAsap(frame.tail).message.type : frame.type}${'id' in frame && !isControl && frame.id > 0 ? ` ${frame.id}` : ''}${frame.type === 'REPLY' && frame.done === true ? ' done' : ''}`);
   }
 
-  readonly #userPort: Port = port(() => this.#toService, () => undefined);
+  readonly #userPort = port(() => this.#toService, () => undefined);
   readonly #servicePort: Port = port(() => this.#toUser, () => { this.#commitDue = true; });
 
   // UserHalfOwner
@@ -170,7 +175,7 @@ export class SessionPair implements UserHalfOwner {
     this.given.push(text);
     if (output.recovery) this.recoveries.push(text);
     else if (output.request !== undefined) this.replies.set(output.request, [...(this.replies.get(output.request) ?? []), text]);
-    this.user.consumed(output.payload.length);
+    if (this.consumes) this.user.consumed(output.payload.length);
   }
   violation(what: string): void { this.violations.push(what); }
   moved(): void { /* nobody waits */ }
@@ -209,8 +214,9 @@ class TestOwner implements ServiceHalfOwner {
   ended(code: CloseCode, reason: string): void { this.pair.ended = { code, reason }; }
 }
 
-function port(queue: () => Buffer[], flushSoon: () => void): Port {
+function port(queue: () => Buffer[], flushSoon: () => void): Port & { messageCharge: number } {
   return {
+    messageCharge: 0,
     congested: false,
     flushSoon,
     reserve: (length) => {
