@@ -1,5 +1,5 @@
 import { Argument, Command, Option } from 'commander';
-import { initialize, type CookieKey, type PolicyOption, type PoolElement } from '../index.js';
+import { initialize, type AsapOptions, type CookieKey, type PolicyOption, type PoolElement } from '../index.js';
 import { cookieKeysOf } from './cookie-keys.js';
 import { failWith, oneLine } from './fail.js';
 import { lineLogger } from './logger.js';
@@ -27,7 +27,7 @@ export function serveCommand(): Command {
     .option('--multicast [GROUP]', 'hear of registrars by UDP multicast, instead of --registrar or as well (default: 239.0.0.50:3863)', asapGroup)
     .addOption(new Option('--policy <POLICY>', 'how users are spread over the pool, like weighted-random:WEIGHT, least-used:PERCENT or least-used:auto (how busy its event loop is)').argParser(policy).default({ policy: 'round-robin' }, 'round-robin'))
     .option('--id <HEX>', 'PE identifier (default: random)', identifier)
-    .option('--listen <URL>', 'listen for sessions here', url, 'tcp://127.0.0.1:0')
+    .option('--listen <URL>', 'listen for sessions here, tcp:// or sctp+udp://', url, 'tcp://127.0.0.1:0')
     .addOption(new Option('--cookie-key-file <FILE>', 'keys for state cookies, id:hexadecimal a line, the first signs; SIGHUP reads it again').env('RSERPOOL_COOKIE_KEY_FILE'))
     .option('--drain-timeout <MS>', 'SIGTERM and SIGINT hand the sessions over to other elements, for so long at most; a second one ends it at once', count, 10_000)
     .addOption(new Option('--timers <PRESET>', 'quick: fails over in tenths of a second; rfc: the timers of RFC 5352').choices(['quick', 'rfc']).default('quick'))
@@ -37,7 +37,7 @@ export function serveCommand(): Command {
 
 async function run(name: keyof typeof services, { pool, policy, id, listen, cookieKeyFile, drainTimeout, timers, logLevel, ...hunt }: Options, command: Command): Promise<void> {
   const cookieKeys = keysOrFail(cookieKeyFile);
-  const rsp = await initialize({ ...whereToHunt(hunt, command), timers, logger: lineLogger(logLevel) }).catch(failWith);
+  const rsp = await initialize({ ...whereToHunt(hunt, command), ...asapAt(listen), timers, logger: lineLogger(logLevel) }).catch(failWith);
   const ended = untilSignal();
   const drained = async (): Promise<void> => { // also while it still hunts for a registrar
     await Promise.all([...rsp.elements].map((each) => each.drain({ timeout: drainTimeout })));
@@ -50,6 +50,12 @@ async function run(name: keyof typeof services, { pool, policy, id, listen, cook
   if (cookieKeyFile !== undefined) process.on('SIGHUP', () => void registering.then((element) => newKeys(element, cookieKeyFile)));
   const element = await registering.catch(failWith);
   process.stdout.write(`${name} serves pool ${JSON.stringify(pool)} as ${hex(element.identifier)}, process ${process.pid}, on ${element.address}\n`);
+}
+
+/** On SCTP a process is one endpoint: where it takes sessions it talks to registrars, too. */
+function asapAt(listen: string): { readonly asap?: AsapOptions } {
+  const [, host] = /^sctp\+udp:\/\/(.*):\d+$/.exec(listen) ?? [];
+  return host === undefined || host === '0.0.0.0' || host === '[::]' ? {} : { asap: { listen: `sctp+udp://${host}:0` } };
 }
 
 function keysOrFail(file: string | undefined): readonly CookieKey[] | undefined {

@@ -4,10 +4,12 @@ import { Crew, type Member } from './crew.js';
 import type { Display } from './display.js';
 import type { ElementArgs } from './element.js';
 import { median, monotonic, type Report, type Totals } from './messages.js';
+import { placesFor, type DemoTransport, type Places } from './places.js';
 import { Registrars, type DemoRegistrar } from './registrars.js';
 import type { UserArgs } from './user.js';
 
 const POOL = 'counter';
+const FIRST = 'a'.charCodeAt(0);
 /** Milliseconds: an element stays away at least; all is quiet between rounds; what should happen has happened at the latest. */
 const AWAY = 1_000;
 const QUIET = 500;
@@ -31,6 +33,7 @@ export class Director {
   readonly #elements: Element[] = [];
   readonly #times: number[] = [];
   readonly #registrars: Registrars;
+  #places: Places | undefined;
   #user: Member | undefined;
   #totals: Totals = { sent: 0, answered: 0, lost: 0, doubled: 0, failovers: 0, lookUps: 0, failedLookUps: 0, slowestLookUp: 0 };
   #serving: Readonly<Record<number, number>> = {};
@@ -39,7 +42,7 @@ export class Director {
   readonly #failure: Promise<never>;
   #isEnding = false;
 
-  constructor(display: Display, sessions: number) {
+  constructor(display: Display, sessions: number, private readonly transport: DemoTransport) {
     this.#display = display;
     this.#sessions = sessions;
     this.#failure = new Promise((_, reject) => { this.#failed = reject; });
@@ -73,7 +76,8 @@ export class Director {
   }
 
   async #start(): Promise<void> {
-    await this.#registrars.start();
+    const places = this.#places = await placesFor(this.transport, 3);
+    await this.#registrars.start(places);
     for (const registrar of this.#registrars.all) this.#isListening(registrar);
     for (const [index, name] of ['a', 'b', 'c'].entries()) {
       const id = idOf(index);
@@ -89,7 +93,7 @@ export class Director {
   }
 
   #startElement(name: string, id: number): Member {
-    const args: ElementArgs = { registrars: this.#registrars.addresses, pool: POOL, id };
+    const args: ElementArgs = { registrars: this.#registrars.addresses, pool: POOL, id, listen: this.#places?.element(name.charCodeAt(0) - FIRST) ?? '' };
     return this.#crew.start(`counter ${name}`, 'element', args);
   }
 

@@ -6,11 +6,12 @@ export interface ElementArgs {
   readonly registrars: readonly string[];
   readonly pool: string;
   readonly id: number;
+  readonly listen: string;
 }
 
 runChild(async () => {
-  const { registrars, pool, id } = args<ElementArgs>();
-  const rsp = await initialize({ registrars });
-  const element = await rsp.register(pool, { listen: ['tcp://127.0.0.1:0'], identifier: id }, counter);
+  const { registrars, pool, id, listen } = args<ElementArgs>();
+  const rsp = await initialize({ registrars, asap: { listen } }); // its registrars find it there, too
+  const element = await rsp.register(pool, { listen: [listen], identifier: id }, counter);
   tell({ type: 'ready', address: element.address });
 });

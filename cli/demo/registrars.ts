@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Crew, Member } from './crew.js';
 import { monotonic } from './messages.js';
-import { freePorts } from './ports.js';
+import type { Places } from './places.js';
 import type { RegistrarArgs } from './registrar.js';
 
 export interface DemoRegistrar {
@@ -30,9 +30,8 @@ export class Registrars {
   get addresses(): readonly string[] { return this.all.map(({ asap }) => asap); }
   get serving(): readonly DemoRegistrar[] { return this.all.filter(({ state }) => state === 'serving'); }
 
-  async start(): Promise<void> {
-    const ports = await freePorts(2 * NAMES.length);
-    const places = NAMES.map((name, index) => ({ name, id: 0x5001 + index, asap: urlOf(ports[2 * index]), enrp: urlOf(ports[2 * index + 1]) }));
+  async start({ registrar: placeOf }: Places): Promise<void> {
+    const places = NAMES.map((name, index) => ({ name, id: 0x5001 + index, ...placeOf(index) }));
     for (const place of places) this.all.push({ ...place, state: 'starting', elements: 0, member: this.#process(place, places.filter((other) => other !== place).map(({ enrp }) => enrp)) });
     await Promise.all(this.all.map((registrar) => this.#isServing(registrar)));
   }
@@ -102,7 +101,6 @@ export class Registrars {
 
 const NAMES = ['x', 'y', 'z'];
 const POLL = 20;
-const urlOf = (port: number | undefined): string => `tcp://127.0.0.1:${port ?? 0}`;
 
 async function ownersBy(member: Member): Promise<Owners> {
   const told = member.next('owners');

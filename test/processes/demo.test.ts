@@ -29,6 +29,17 @@ describe('the demo', () => {
     await Promise.all(pids.map(gone));
   }, PATIENCE);
 
+  it('--transport sctp: all of it over SCTP, nothing lost or doubled', async () => {
+    const { demo, pids } = await startDemo('--transport', 'sctp', '--rounds', '4', '--sessions', '16');
+    expect(demo.said.filter((line) => line.includes('sctp+udp://127.'))).toHaveLength(6);
+    expect(await demo.ended).toEqual({ code: 0, signal: null });
+    expect(demo.said.filter((line) => /each counter has a living home/.test(line))).toHaveLength(2);
+    const [failovers, sent, answered] = (/^failovers (\d+), sent (\d+), answered (\d+), lost 0, doubled 0/.exec(demo.said.at(-1) ?? '') ?? []).slice(1).map(Number);
+    expect(failovers).toBeGreaterThan(0);
+    expect(answered).toBe(sent);
+    await Promise.all(pids.map(gone));
+  }, PATIENCE);
+
   it('Ctrl-C: counts what was under way, leaves no process', async () => {
     const { demo, pids } = await startDemo();
     await demo.out(/killed \(SIGKILL\)/);
