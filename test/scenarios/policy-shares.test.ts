@@ -51,7 +51,7 @@ const BATCH = 100;
 const cases = casesFor(PICKS);
 const policies = cases.filter(({ name }) => !name.includes('X-26'));
 
-describe('shares of 10 000 picks (RFC 5356)', () => {
+describe('shares within 3 % of the arithmetic over 10 000 picks, with the cache on and off (RFC 5356)', () => {
   it.each(cases)('$name: a pool user with its cache', async (each: Case) => {
     const { pu, world, counts } = await Setting.create(each.elements);
     await world.world.settled(pu.resolve('pool'));
