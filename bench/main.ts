@@ -7,6 +7,7 @@ import { registrars } from './registrars.js';
 import { registrations } from './registrations.js';
 import { replication } from './replication.js';
 import { resolutions } from './resolutions.js';
+import { sctp } from './sctp.js';
 import { selection } from './selection.js';
 import { sessions } from './sessions.js';
 import { machine, table } from './table.js';
@@ -14,7 +15,7 @@ import { takeover } from './takeover.js';
 import { traffic } from './traffic.js';
 
 /** npm run bench -- [--only NAME]... [--rounds N] [--short] [--json]: ours beside bare `node:net`, in turn, medians of the rounds. Nothing here fails by its time. */
-const subjects: Readonly<Record<string, (run: Run) => Promise<Row[]>>> = { sessions, resolutions, failover, registrations, replication, selection, registrars, takeover, download, traffic };
+const subjects: Readonly<Record<string, (run: Run) => Promise<Row[]>>> = { sessions, sctp, resolutions, failover, registrations, replication, selection, registrars, takeover, download, traffic };
 
 process.once('exit', () => { Child.killAll(); });
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => { process.exit(1); });

@@ -3,7 +3,7 @@ import { BareClient } from './bare.js';
 import { Child } from './child.js';
 import { compare, type Row, type Run, type Side } from './measure.js';
 
-const payload = Buffer.alloc(64, 1);
+export const payload = Buffer.alloc(64, 1);
 
 /** Request and reply on a session, 64 bytes, effectively-once, one process each side. */
 export async function sessions(run: Run): Promise<Row[]> {
@@ -45,7 +45,7 @@ async function shared(rsp: ServiceAccessPoint, handle: string): Promise<Side['re
 }
 
 /** Replies come in the order of the requests. */
-function requester(session: Session): Side['request'] {
+export function requester(session: Session): Side['request'] {
   const waiting = new InOrder();
   session.on('data', () => { waiting.next(); });
   return (done) => {
