@@ -1,6 +1,6 @@
 import { createActor, fromCallback, type Actor, type AnyActorRef } from 'xstate';
 import type { Milliseconds } from '../environment.js';
-import { NoRegistrarError, TransportError, UsageError } from '../errors.js';
+import { NoRegistrarError, type TransportError, UsageError } from '../errors.js';
 import { poolUserMachine } from '../machines/pool-user.js';
 import { isOlder, type HomeFound } from '../machines/registration.js';
 import type { HuntReason, ServerHuntOrder } from '../machines/server-hunt.js';
@@ -14,6 +14,8 @@ import { asapProtocol, Association, CONTROL_SILENCE, CONTROL_SLICE, type Associa
 import { isWildcard, transportOfScheme } from './control-transports.js';
 import type { WaitOptions } from './element.js';
 import { schemeOf, type ActorEnvironment } from './environment.js';
+import { KnownRegistrars } from './known-registrars.js';
+import { LocalElements, type LocalElement } from './local-elements.js';
 import { bounded, deferred, type Deferred } from './waiting.js';
 
 /** Who may make himself home by ASAP_ENDPOINT_KEEP_ALIVE with H=1: whoever connects from the host of a configured registrar, or anybody. */
@@ -50,11 +52,9 @@ export class Home {
   readonly #pools: HomePools;
   readonly #attempts = new Map<string, Association>();
   readonly #callers = new Set<Association>();
-  /** This process's pool elements, by handle and PE identifier. */
-  readonly #elements = new Map<string, Map<number, LocalElement>>();
+  readonly #elements = new LocalElements();
   readonly #waiting = new Set<AnyActorRef>();
-  /** Of configured registrars. Announced ones are hints that nobody vouches for. */
-  readonly #knownHosts = new Set<string>();
+  readonly #known: KnownRegistrars;
   readonly #announced: AnnouncedRegistrars | undefined;
   readonly #reports: AsapMessage[] = [];
   readonly #order: AskingOrder<LocalElement>;
@@ -80,6 +80,7 @@ export class Home {
     this.ref = createActor(fromCallback<HomeOrder>(({ receive }) => { receive((order) => this.#obey(order)); })).start();
     const { clock, random, logger } = this.#environment;
     this.#order = new AskingOrder(clock);
+    this.#known = new KnownRegistrars(this.#environment);
     this.#announced = options.multicast && new AnnouncedRegistrars(options.environment, options.multicast, options.timers, (address) => {
       if (this.#isHunting) this.actor.send({ type: 'registrar.announced', address });
     });
@@ -88,12 +89,12 @@ export class Home {
       input: {
         host: this.ref,
         registrars: options.registrars,
-        lookUp: (registrars) => this.#lookUp(registrars),
+        lookUp: (registrars) => this.#known.lookUp(registrars),
         announced: () => this.#announced?.candidates() ?? [],
         timers: options.timers,
         silence: () => this.#silence(),
         unheard: () => this.#unheard(),
-        isNeeded: () => this.#elements.size > 0 || this.#foundHome !== undefined || this.#waiting.size > 0 || pools.isWaiting,
+        isNeeded: () => !this.#elements.isEmpty || this.#foundHome !== undefined || this.#waiting.size > 0 || pools.isWaiting,
         fraction: () => random.fraction(),
         openResolutions: () => pools.open(),
       },
@@ -165,23 +166,20 @@ export class Home {
   }
 
   has(key: string, peIdentifier: number): boolean {
-    return this.#elements.get(key)?.has(peIdentifier) === true;
+    return this.#elements.get(key, peIdentifier) !== undefined;
   }
 
   /** From now on its chart gets what concerns that pool element, and its keep-alives are acknowledged. */
   join(key: string, peIdentifier: number, element: LocalElement): void {
-    const pool = this.#elements.get(key) ?? new Map<number, LocalElement>();
-    this.#elements.set(key, pool.set(peIdentifier, element));
+    this.#elements.add(key, peIdentifier, element);
   }
 
   leave(key: string, peIdentifier: number): void {
-    const pool = this.#elements.get(key);
-    const element = pool?.get(peIdentifier);
+    const element = this.#elements.get(key, peIdentifier);
     if (element === undefined) return;
     this.#waiting.delete(element.actor);
     this.#order.forget(element);
-    pool?.delete(peIdentifier);
-    if (pool?.size === 0) this.#elements.delete(key);
+    this.#elements.remove(key, peIdentifier);
   }
 
   /** For how long home has answered nothing that was asked before the last message of that element (machines/registration.ts). */
@@ -232,8 +230,8 @@ export class Home {
     if (!this.#isAsked) this.#askedAt = this.#environment.clock.now();
     this.#isAsked = true;
     if (this.#home === undefined) return;
-    if (message.type === 'ASAP_REGISTRATION') this.#order.asked(this.#element(message.poolHandle, message.poolElement.identifier));
-    else if (message.type === 'ASAP_DEREGISTRATION') this.#order.asked(this.#element(message.poolHandle, message.peIdentifier));
+    if (message.type === 'ASAP_REGISTRATION') this.#order.asked(this.#elements.get(poolHandleKey(message.poolHandle), message.poolElement.identifier));
+    else if (message.type === 'ASAP_DEREGISTRATION') this.#order.asked(this.#elements.get(poolHandleKey(message.poolHandle), message.peIdentifier));
     this.#home.send(message);
   }
 
@@ -293,8 +291,8 @@ export class Home {
   }
 
   #tellNew(change: (whom: AnyActorRef) => HomeFound['change']): void {
-    for (const element of this.#allElements()) element.homeChanged();
-    this.#tellFound([...this.#allCharts(), ...this.#waiting, ...this.#pools.waiting()], change);
+    for (const element of this.#elements.all()) element.homeChanged();
+    this.#tellFound([...this.#elements.charts(), ...this.#waiting, ...this.#pools.waiting()], change);
   }
 
   #tellFound(whom: Iterable<AnyActorRef>, change: (whom: AnyActorRef) => HomeFound['change']): void {
@@ -308,12 +306,12 @@ export class Home {
     this.#home = undefined;
     this.#homeId = undefined;
     this.actor.send({ type: 'home.down' });
-    for (const ref of new Set([...this.#allCharts(), ...this.#pools.waiting()])) ref.send({ type: 'home.lost' });
+    for (const ref of new Set([...this.#elements.charts(), ...this.#pools.waiting()])) ref.send({ type: 'home.lost' });
   }
 
   /** By a re-registration of one of ours, each in turn: that renews a registration as well. */
   #probe(): void {
-    const charts = [...this.#allCharts()];
+    const charts = [...this.#elements.charts()];
     charts[this.#nextProbe++ % Math.max(1, charts.length)]?.send({ type: 'registration.refresh' });
   }
 
@@ -360,19 +358,15 @@ export class Home {
   }
 
   #tellElement(message: AsapMessageOf<'ASAP_REGISTRATION_RESPONSE' | 'ASAP_DEREGISTRATION_RESPONSE'>): void {
-    const element = this.#element(message.poolHandle, message.peIdentifier);
+    const element = this.#elements.get(poolHandleKey(message.poolHandle), message.peIdentifier);
     if (element === undefined) return;
     this.#order.answered(element);
     element.actor.send(message);
   }
 
-  #element(poolHandle: Uint8Array, peIdentifier: number): LocalElement | undefined {
-    return this.#elements.get(poolHandleKey(poolHandle))?.get(peIdentifier);
-  }
-
   /** RFC 5352 §3.4, at once and without a chart: one acknowledgement for each of our elements of that pool, none from a process that only uses pools. Anybody may ask; who may become home is another matter. */
   #keepAlive(association: Association, { poolHandle, peIdentifier, serverIdentifier, flags, generation }: AsapMessageOf<'ASAP_ENDPOINT_KEEP_ALIVE'>): void {
-    const pool = this.#elements.get(poolHandleKey(poolHandle));
+    const pool = this.#elements.pool(poolHandleKey(poolHandle));
     if (pool === undefined || (peIdentifier !== undefined && !pool.has(peIdentifier))) return; // KA1
     const asked = [...pool].filter(([identifier]) => identifier === (peIdentifier ?? identifier));
     for (const [identifier] of asked) association.send({ type: 'ASAP_ENDPOINT_KEEP_ALIVE_ACK', poolHandle, peIdentifier: identifier }); // KA2
@@ -401,7 +395,7 @@ export class Home {
   }
 
   #mayBeHome(association: Association): boolean {
-    if (this.#options.adopt === 'any' || this.#knownHosts.has(hostOf(association.peer))) return true;
+    if (this.#options.adopt === 'any' || this.#known.hasHost(hostOf(association.peer))) return true;
     this.#environment.logger.warn({ peer: association.peer }, 'not adopted as home registrar: not a known host');
     return false;
   }
@@ -416,16 +410,8 @@ export class Home {
     this.#tellNew((whom) => (claimed.has(whom) ? 'takeover' : 'moved'));
   }
 
-  *#allElements(): Iterable<LocalElement> {
-    for (const pool of this.#elements.values()) yield* pool.values();
-  }
-
-  *#allCharts(): Iterable<AnyActorRef> {
-    for (const { actor } of this.#allElements()) yield actor;
-  }
-
   #silence(): Milliseconds {
-    if (this.#home === undefined || this.#elements.size === 0) return 0;
+    if (this.#home === undefined || this.#elements.isEmpty) return 0;
     const silence = this.#environment.clock.now() - Math.max(this.#judgedFrom, this.#home.link.lastHeard);
     return this.#isAsked ? silence : Math.min(silence, this.#options.timers.homeSilence * (2 / 3)); // who has not been asked may be silent
   }
@@ -434,33 +420,6 @@ export class Home {
     if (this.#home === undefined) return Infinity;
     return this.#isAsked ? this.#environment.clock.now() - Math.max(this.#askedAt, this.#home.link.lastHeard) : 0;
   }
-
-  /** Every address of every host. A name that nobody knows now leaves the others. */
-  async #lookUp(registrars: readonly string[]): Promise<readonly string[]> {
-    const found = await Promise.all(registrars.map(async (registrar) => {
-      const { scheme, host, port } = parseAddress(registrar, [schemeOf(registrar)]);
-      try {
-        return (await this.#environment.lookUp(host)).map((address) => formatAddress(scheme, address, port));
-      } catch (error) {
-        this.#environment.logger.warn({ err: error, registrar }, 'a registrar has no address');
-        return [];
-      }
-    }));
-    const addresses = found.flat();
-    if (addresses.length === 0) throw new TransportError('LOOKUP_FAILED', 'no registrar has an address');
-    this.#knownHosts.clear();
-    for (const address of addresses) this.#knownHosts.add(hostOf(address));
-    return addresses;
-  }
-}
-
-/** A pool element of this process, as its home sees it. */
-export interface LocalElement {
-  readonly actor: AnyActorRef;
-  /** Of its registration, as its home gave it. */
-  readonly generation: Generation | undefined;
-  /** Before its chart is told: the address it can be reached by may be another one from there. */
-  homeChanged(): void;
 }
 
 /** ASAP_ENDPOINT_KEEP_ALIVE with H=1. */
