@@ -66,7 +66,7 @@ export const matrix = {
 
   // the rest
   M1: { rsplib: 'registrar, PE, PU', ours: 'registrar, PE, PU', title: 'announcements by multicast, both ways' },
-  M2: { rsplib: 'registrar', ours: 'PE', title: 'unknown parameters of the four classes' },
+  M2: { rsplib: 'registrar', ours: 'messages', title: 'unknown parameters of the four classes' },
 } as const satisfies Readonly<Record<string, Scenario>>;
 
 export type ScenarioId = keyof typeof matrix;

@@ -86,6 +86,20 @@ describe('our messages with RSPLIB', () => {
     expect(peIdentifier).toBe(0x99);
   });
 
+  scenario('M2', async () => {
+    const asap = await home();
+    await asap.ask({ type: 'ASAP_REGISTRATION', poolHandle, poolElement: element(0x79, RSPLIB_LIFE) }, 'ASAP_REGISTRATION_RESPONSE');
+    const answers: string[] = [];
+    for (const type of [0x0123, 0x4123, 0x8123, 0xc123]) {
+      const question = encodeAsap({ type: 'ASAP_HANDLE_RESOLUTION', flags: { sendUpdates: false }, poolHandle, unrecognized: [{ type: 0x8123, value: Buffer.from('cafebabe', 'hex') }] });
+      question.writeUInt16BE(type, question.length - 8); // which our codec does not do
+      asap.sendBytes(question);
+      asap.send({ type: 'ASAP_DEREGISTRATION', poolHandle: Buffer.from('Nobody'), peIdentifier: 1 }); // is answered in any case
+      answers.push(await asap.until('ASAP_DEREGISTRATION_RESPONSE'));
+    }
+    expect(answers).toEqual(['', 'ASAP_ERROR unrecognized-parameter', 'ASAP_HANDLE_RESOLUTION_RESPONSE', 'ASAP_HANDLE_RESOLUTION_RESPONSE']); // the last is not reported, as RFC 5354 §4 would have it
+  });
+
   scenario('W4', async () => {
     const accepted = await listen(ECHO_PORT);
     const asap = await home();
@@ -118,11 +132,23 @@ const isNamed = <Type extends AsapMessage['type']>(message: AsapMessage, type: T
 class Asap {
   constructor(private readonly end: End) {}
 
-  send(message: AsapMessage): void { this.end.link.send(encodeAsap(message)); }
+  send(message: AsapMessage): void { this.sendBytes(encodeAsap(message)); }
+  sendBytes(bytes: Buffer): void { this.end.link.send(bytes); }
 
   async ask<Type extends AsapMessage['type']>(message: AsapMessage, answer: Type): Promise<Named<Type>> {
     this.send(message);
     return this.take(answer);
+  }
+
+  /** What comes before a message of that type. */
+  async until(type: string): Promise<string> {
+    const before: string[] = [];
+    for (;;) {
+      const { message } = decodeAsap(Buffer.from((await this.end.next()).bytes));
+      if (message.type === type) return before.join();
+      if (message.type === 'ASAP_ENDPOINT_KEEP_ALIVE') continue;
+      before.push(message.type === 'ASAP_ERROR' ? `ASAP_ERROR ${message.error.map(({ cause }) => cause).join()}` : message.type);
+    }
   }
 
   async take<Type extends AsapMessage['type']>(type: Type): Promise<Named<Type>> {

@@ -89,7 +89,7 @@ describe('our registrar and rspregistrar in one scope', () => {
     await until(() => elementsOf(ours, 'EchoPool')[0]?.home === ours.identifier, 'ours has taken over');
     note('our registrar takes over from rspregistrar that has vanished', milliseconds((nodeClock.now() - began) / 1_000));
     await until(() => ours.stats().associations > 0, 'it has reached the element');
-    await pause(4_000); // a claim that nobody acknowledges has ended by then
+    await pause(2_500); // a claim that nobody acknowledges has ended by then
     await hasElements(ours, 'EchoPool', 0x11);
     expect(takeovers).toEqual(['initiating begun', 'initiating won']);
   });
@@ -115,26 +115,23 @@ describe('our registrar and rspregistrar in one scope', () => {
     const id = await identifierOf(theirs);
     await until(() => elementsOf(ours, 'OurPool')[0]?.home === id, 'theirs has taken over, and ours has seen it by its checksum');
     note('rspregistrar takes over from our registrar that is killed', milliseconds((nodeClock.now() - began) / 1_000));
-    await pause(3_500); // a keep-alive that nobody acknowledges has ended by then
+    await pause(2_000); // a keep-alive that nobody acknowledges has ended by then
     expect(await homeAt(one.address, 0x66)).toBe(id);
     await end(ours);
   });
 
+  /** Who goes on where both begin at once (ours gives in by RFC 5353 §3.5.1, theirs insists) is in machines/takeover: here ours is sooner to see it. */
   scenario('R7', async () => {
-    for (const [how, identifier] of [['smaller', 0x51], ['larger', 0xffff_fff0]] as const) {
-      takeovers.length = 0;
-      ours = await ourRegistrar({ id: identifier, peers: [ENRP] });
-      const killed = await process(0x62, ENRP, OURS);
-      const element = server(three, 'echo', { ...at(SECOND), pool: 'LastPool' }, 0x77);
-      await hasElements(ours, 'LastPool', 0x77);
-      killed.kill('SIGKILL');
-      const homes = async (): Promise<string> => [elementsOf(ours, 'LastPool')[0]?.home, await homeAt(one.address, 0x77)].join();
-      const owners = [identifier, await identifierOf(theirs)].map((id) => `${id},${id}`);
-      await until(async () => owners.includes(await homes()), 'both agree on one owner of the two');
-      note(`both take over, our identifier is the ${how} one: the owner is`, (await homes()).startsWith(String(identifier)) ? 'ours' : 'theirs');
-      await three.stop(element, 'KILL');
-      await end(ours);
-    }
+    ours = await ourRegistrar({ peers: [ENRP] });
+    const killed = await process(0x62, ENRP, OURS);
+    const element = server(three, 'echo', { ...at(SECOND), pool: 'LastPool' }, 0x77);
+    await hasElements(ours, 'LastPool', 0x77);
+    killed.kill('SIGKILL');
+    const homes = async (): Promise<string> => [elementsOf(ours, 'LastPool')[0]?.home, await homeAt(one.address, 0x77)].join();
+    const owners = [ours.identifier, await identifierOf(theirs)].map((id) => `${id},${id}`);
+    await until(async () => owners.includes(await homes()), 'both agree on one owner of the two');
+    note('both take over: the owner is', (await homes()).startsWith(String(ours.identifier)) ? 'ours' : 'theirs');
+    await three.stop(element, 'KILL');
   });
 });
 
