@@ -54,7 +54,7 @@ describe('a registrar that starts (RFC 5353 §3.2)', () => {
     await world.advance(5);
     const [a, b] = [await user.resolve({ handle: handle('a') }), await user.resolve({ handle: handle('b') })];
     expect([a.policy?.policy, a.poolElements.map(({ identifier }) => identifier)]).toEqual(['least-used', [2, 1]]);
-    expect([b.policy, b.poolElements.map(({ identifier, registrationLife }) => [identifier, registrationLife]).sort()]).toEqual([undefined, [[1, 300], [2, 77]]]);
+    expect([b.policy?.policy, b.poolElements.map(({ identifier, registrationLife }) => [identifier, registrationLife]).sort()]).toEqual(['round-robin', [[1, 300], [2, 77]]]);
   });
 
   // proves 5353-3.2.3-n

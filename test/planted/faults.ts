@@ -96,7 +96,7 @@ export const faults: readonly PlantedFault[] = [
   },
   {
     name: 'who was started again gets two copies', scenario: 'pool', file: 'actors/sending.ts',
-    edits: one('new Map(elements.map((element) => [JSON.stringify(element.userTransport), element]))', 'new Map(elements.map((element) => [element.identifier, element]))'),
+    edits: one('const place = JSON.stringify(element.userTransport);', 'const place = String(element.identifier);'),
   },
   {
     name: 'answers come from whom the first message went to', scenario: 'pool', file: 'actors/sending-session.ts',
@@ -104,7 +104,7 @@ export const faults: readonly PlantedFault[] = [
   },
   {
     name: 'messages go where no data channel is', scenario: 'pool', file: 'actors/mappings.ts',
-    edits: one("scheme: undefined, canCarrySessions: false,", "scheme: undefined, canCarrySessions: true,"),
+    edits: one("name: 'none', canCarrySessions: false,", "name: 'none', canCarrySessions: true,"),
   },
   {
     name: 'a server that lives is given up', scenario: 'pool', file: 'actors/servers.ts',
