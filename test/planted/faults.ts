@@ -96,7 +96,10 @@ export const faults: readonly PlantedFault[] = [
   },
   {
     name: 'who was started again gets two copies', scenario: 'pool', file: 'actors/sending.ts',
-    edits: one('const place = JSON.stringify(element.userTransport);', 'const place = String(element.identifier);'),
+    edits: [
+      { find: 'const place = JSON.stringify(element.userTransport);', replace: 'const place = String(element.identifier);' },
+      { find: "if (frame.type === 'IDENTITY') link.peIdentifier", replace: "if (frame.type === 'IDENTITY' && link.peIdentifier !== undefined) link.peIdentifier", file: 'actors/data-plane.ts' },
+    ],
   },
   {
     name: 'answers come from whom the first message went to', scenario: 'pool', file: 'actors/sending-session.ts',
