@@ -4,13 +4,13 @@ import type { SctpMessage } from '../../../transports/sctp/messages.js';
 import { createSctpTransport, type SctpTransport } from '../../../transports/sctp/sctp.js';
 import type { SctpOptions } from '../../../transports/sctp/settings.js';
 import type { ConnectOptions, Listener } from '../../../transports/transport.js';
-import { nodeClock, nodeDatagrams, nodeRandom, nodeRoute } from '../../../transports/node.js';
+import { nodeAddresses, nodeClock, nodeDatagrams, nodeRandom, nodeRoute } from '../../../transports/node.js';
 import { asapFraming } from '../../../wire/index.js';
 import { until } from '../lab/until.js';
 
 /** Our SCTP on the host's side of the lab. */
 export const transport = (settings: SctpOptions = {}): SctpTransport => createSctpTransport({
-  datagrams: nodeDatagrams, clock: nodeClock, random: nodeRandom, lookUp: async (host) => Promise.resolve([host]), route: nodeRoute, ...settings,
+  datagrams: nodeDatagrams, clock: nodeClock, random: nodeRandom, lookUp: async (host) => Promise.resolve([host]), route: nodeRoute, addresses: nodeAddresses, ...settings,
 });
 
 /** Our end of an association. */
