@@ -33,8 +33,9 @@ export const matrix = {
   E1: { rsplib: 'registrar', ours: 'PE', title: 'registration, keep-alives, re-registration, deregistration' },
   E2: { rsplib: 'registrar', ours: 'PE', title: 'expiry, and removal by unreachable reports' },
   E3: { rsplib: 'PE', ours: 'registrar', title: 'rspserver registers, answers keep-alives, deregisters' },
-  E4: { rsplib: 'PE', ours: 'registrar', title: 'expiry, and removal by unreachable reports' },
+  E4: { rsplib: 'PE', ours: 'registrar', title: 'removal when it is killed, and when it falls silent' },
   E5: { rsplib: 'registrars', ours: 'PE', title: 'a registrar that takes the PE over reaches it at its ASAP port' },
+  E6: { rsplib: 'PE', ours: 'registrar', title: 'expiry, and removal by unreachable reports' },
 
   // a pool user
   U1: { rsplib: 'registrar, PE', ours: 'PU', title: 'echo' },
@@ -61,7 +62,7 @@ export const matrix = {
   R4: { rsplib: 'registrar', ours: 'registrar', title: 'audit: checksums agree, and are mended where they do not' },
   R5: { rsplib: 'registrar, PE', ours: 'registrar', title: 'ours takes over from theirs' },
   R6: { rsplib: 'registrar', ours: 'registrar, PE', title: 'theirs takes over from ours' },
-  R7: { rsplib: 'registrar, PE', ours: 'registrars', title: 'both take over at once: one owner in the end' },
+  R7: { rsplib: 'registrar, PE', ours: 'registrars', title: 'both could take over: one owner in the end' },
   R8: { rsplib: 'hsdump', ours: 'registrar', title: 'hsdump at our registrar' },
 
   // the rest
