@@ -26,6 +26,7 @@ export const registrarPeerMachine = setup({
     'MAX-TIME-NO-RESPONSE': ({ context }) => context.timers.maxTimeNoResponse,
     introduction: ({ context }) => context.timers.maxTimeLastHeard + context.timers.maxTimeNoResponse,
     'T1-ENRPrequest': ({ context }) => 2 * context.timers.t1EnrpRequest, // between two pieces of a table
+    settling: ({ context }) => context.timers.peerHeartbeatCycle / 2, // the next presence is due after three quarters of one
     // A peer whose checksum is never right costs a table now and then, no more.
     'audit-back-off': ({ context }) => growing(context.timers.peerHeartbeatCycle, context.audits, context.timers.retranMax) * (0.5 + context.fraction() / 2),
   },
@@ -55,8 +56,16 @@ export const registrarPeerMachine = setup({
           initial: 'inSync',
           states: {
             inSync: { on: { 'checksum.differs': 'differing' } },
-            // Once may be because of what is under way from a third registrar; §3.6.1 would ask at once.
-            differing: { on: { 'checksum.differs': 'resyncing', 'checksum.agrees': 'inSync' } },
+            // Once may be because of what is under way from a third registrar; §3.6.1 would ask at once. Two presences in a row may come over two links that were just made: one
+            // that was started again still has to be told what it owned, and would say that it owns nobody.
+            differing: {
+              on: { 'checksum.agrees': 'inSync' },
+              initial: 'fresh',
+              states: {
+                fresh: { after: { settling: 'standing' } },
+                standing: { on: { 'checksum.differs': '#registrarPeer.active.data.resyncing' } },
+              },
+            },
             resyncing: { // §3.6.3
               entry: ['countAudit', { type: 'order', params: { type: 'order.audit' } }],
               on: { 'audit.progress': '.asking', 'audit.done': 'audited', 'audit.failed': 'audited' },

@@ -116,20 +116,33 @@ describe('audit and resynchronisation (RFC 5353 §3.6)', () => {
   const differs = { type: 'checksum.differs' } as const;
   const agrees = { type: 'checksum.agrees' } as const;
   const data = (peer: Chart): string => peer.state.split(' & ')[1] ?? peer.state;
+  const differsTwice = (peer: Chart): void => {
+    peer.send(differs);
+    peer.expire('settling');
+    peer.send(differs);
+  };
 
   // proves 5353-3.6.1-d, 5353-3.6.1-e, 5353-3.6.1-f
   it('the first checksum that differs may be because of what is under way; at the second its elements are asked for', () => {
     const { peer } = active();
-    expect([peer.send(differs), data(peer)]).toEqual([[], 'active.data.differing']);
-    expect([peer.send(agrees), data(peer)]).toEqual([[], 'active.data.inSync']);
+    expect([peer.send(differs), data(peer)]).toEqual([['start settling 150'], 'active.data.differing.fresh']);
+    expect([peer.send(agrees), data(peer)]).toEqual([['cancel settling'], 'active.data.inSync']);
     peer.send(differs);
+    peer.expire('settling');
     expect([peer.send(differs), data(peer)]).toEqual([['emit order.audit', 'start T1-ENRPrequest 1000'], 'active.data.resyncing.asking']);
+  });
+
+  it('two that come at once, over two new links, are one: who was started again is first told what it owned', () => {
+    const { peer } = active();
+    peer.send(differs);
+    expect([peer.send(differs), data(peer)]).toEqual([[], 'active.data.differing.fresh']);
+    peer.expire('settling');
+    expect([peer.send(agrees), data(peer)]).toEqual([[], 'active.data.inSync']);
   });
 
   it('each piece gives the next one its time; after the last one it is done', () => {
     const { peer } = active();
-    peer.send(differs);
-    peer.send(differs);
+    differsTwice(peer);
     expect(peer.send({ type: 'audit.progress' })).toEqual(['cancel T1-ENRPrequest', 'start T1-ENRPrequest 1000']);
     expect(peer.send({ type: 'audit.done' })).toEqual(['cancel T1-ENRPrequest', 'emit order.audit.end', 'start audit-back-off 225']);
     expect(data(peer)).toBe('active.data.audited');
@@ -139,12 +152,10 @@ describe('audit and resynchronisation (RFC 5353 §3.6)', () => {
 
   it('refused, or not answered: it ends, and its marks are given up', () => {
     const { peer } = active();
-    peer.send(differs);
-    peer.send(differs);
+    differsTwice(peer);
     expect(peer.send({ type: 'audit.failed' })).toContain('emit order.audit.end');
     expect(peer.expire('audit-back-off')).toEqual([]);
-    peer.send(differs);
-    peer.send(differs);
+    differsTwice(peer);
     expect(peer.expire('T1-ENRPrequest')).toContain('emit order.audit.end');
   });
 
@@ -152,8 +163,7 @@ describe('audit and resynchronisation (RFC 5353 §3.6)', () => {
     const { peer } = active();
     const waits: string[] = [];
     for (let time = 0; time < 8; time++) {
-      peer.send(differs);
-      peer.send(differs);
+      differsTwice(peer);
       waits.push(peer.send({ type: 'audit.done' }).at(-1) ?? '');
       peer.expire('audit-back-off');
     }
@@ -163,8 +173,7 @@ describe('audit and resynchronisation (RFC 5353 §3.6)', () => {
   it('ends with the link, or with the peer', () => {
     for (const type of ['transport.down', 'forget'] as const) {
       const { peer } = active();
-      peer.send(differs);
-      peer.send(differs);
+      differsTwice(peer);
       expect(peer.send({ type })).toContain('emit order.audit.end');
     }
   });
