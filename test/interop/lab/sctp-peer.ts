@@ -30,7 +30,10 @@ export class SctpPeer {
 
   send(length: number, { ppid = 0, stream = 0, unordered = false } = {}): void { this.job.say(`send ${ppid} ${stream} ${length}${unordered ? ' unordered' : ''}`); }
   /** Sends back each message, on its stream and under its identifier. */
-  echo(): void { this.job.say('echo'); }
+  async echo(): Promise<void> {
+    this.job.say('echo');
+    await this.job.out(/^echoing$/); // what came before it has been told would stay here
+  }
   shutdown(): void { this.job.say('shutdown'); }
   abort(): void { this.job.say('abort'); }
   async kill(): Promise<void> { await this.guest.stop(this.job, 'KILL'); }

@@ -54,7 +54,7 @@ describe('our SCTP with the kernel\'s, over UDP', () => {
 
   scenario('K1', async () => {
     for (const { end, peer } of [await outgoing(), await incoming()]) {
-      peer.echo();
+      await peer.echo();
       for (const size of sizes) end.link.send(contentOf(size), { ppid: USERS });
       for (const length of sizes) {
         expect(await peer.message()).toEqual({ ppid: USERS, stream: 0, length, isIntact: true });

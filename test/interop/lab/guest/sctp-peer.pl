@@ -2,7 +2,7 @@
 # The kernel's SCTP at the other end, told what to do line by line; the caller is ../sctp-peer.ts.
 #   sctp-peer.pl listen ADDRESS PORT | connect ADDRESS PORT [LOCAL-PORT]
 # In:  send PPID STREAM LENGTH [unordered], echo, shutdown, abort
-# Out: listening, up PORT, message PPID STREAM LENGTH intact|garbled, ended, lost REASON
+# Out: listening, up PORT, echoing, message PPID STREAM LENGTH intact|garbled, ended, lost REASON
 # The bytes of a message of LENGTH are known (sub content): either end can tell whether it is intact.
 use strict; use warnings; use Socket; use IO::Select;
 use constant { SCTP => 132, INITMSG => 2, NODELAY => 3, DEFAULT_SEND_PARAM => 10, RECVRCVINFO => 32, RECVMSG => 47, EOR => 0x80, RCVINFO => 3 };
@@ -39,7 +39,7 @@ while (1) {
 sub obey {
    my ($order, $ppid, $stream, $length, $unordered) = @_;
    if ($order eq 'send') { transmit($ppid, $stream, content($length), $unordered ? 1 : 0) }
-   elsif ($order eq 'echo') { $echo = 1 }
+   elsif ($order eq 'echo') { $echo = 1; say_line('echoing') }
    elsif ($order eq 'shutdown') { shutdown($socket, 1) }
    elsif ($order eq 'abort') { setsockopt($socket, SOL_SOCKET, SO_LINGER, pack 'i i', 1, 0); close $socket; exit 0 }
 }
