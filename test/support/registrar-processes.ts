@@ -79,9 +79,12 @@ export class Scope {
       const took = nodeClock.now() - began;
       why = this.disagreement(await this.dumps());
       if (why === '') return took;
-      if (took > within) throw new Error(`after ${took.toFixed(0)} ms: ${why}\n${this.serving.map(({ id, process }) => `${id}:\n  ${process.said.slice(-30).join('\n  ')}`).join('\n')}`);
+      if (took > within) throw new Error(`after ${took.toFixed(0)} ms: ${why}\n${this.lastWords()}`);
     }
   }
+
+  /** What the registrars printed: who registered, who was removed, and why. */
+  lastWords(): string { return this.serving.map(({ id, process }) => `${id}:\n  ${process.said.slice(-30).join('\n  ')}`).join('\n'); }
 
   /** Empty where there is none. */
   disagreement(dumps: readonly Dump[]): string {
