@@ -1,4 +1,5 @@
 import type { Logger, Milliseconds } from '../environment.js';
+import { schemeOf } from '../transports/address.js';
 import { NoRegistrarError, TransportError, UnknownPoolHandleError, UsageError, type RserpoolError } from '../errors.js';
 import { resolveTimers, type TimerOptions, type Timers } from '../machines/timers.js';
 import { poolHandleText, type PoolElement as PoolElementParameter } from '../wire/index.js';
@@ -8,7 +9,7 @@ import { DataPlane } from './data-plane.js';
 import type { PoolElement, WaitOptions } from './element.js';
 import { Emitter, type Unsubscribe } from './emitter.js';
 import { transportOfScheme } from './control-transports.js';
-import { nodeEnvironment, schemeOf, type ActorEnvironment } from './environment.js';
+import { nodeEnvironment, type ActorEnvironment } from './environment.js';
 import { Home, type AdoptionRule } from './home.js';
 import { checkAddress, checkElementHandle, checkHandle, checkOptions, invalid, isBoolean, isDelay, isLogger, isOneOf, isSignal, isString, isStringList, anything } from './options.js';
 import { patient } from './patient-clock.js';

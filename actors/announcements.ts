@@ -1,11 +1,11 @@
 import { isIP } from 'node:net';
 import type { Milliseconds } from '../environment.js';
 import type { Timers } from '../machines/timers.js';
-import { formatAddress, parseAddress } from '../transports/address.js';
+import { formatAddress, parseAddress, schemeOf } from '../transports/address.js';
 import type { Endpoint } from '../transports/network.js';
 import { decodeAsap, decodeEnrp, encodeAsap, encodeEnrp, type ControlTransport, type EnrpMessage } from '../wire/index.js';
 import { controlTransport } from './control-transports.js';
-import { schemeOf, type ActorEnvironment } from './environment.js';
+import type { ActorEnvironment } from './environment.js';
 import { addressesOf, Announced, ASAP_GROUP, ENRP_GROUP, ENRP_PORT, groupChecks, joinGroup, resolveMulticast, type GroupMember } from './multicast.js';
 
 export interface RegistrarMulticastOptions {

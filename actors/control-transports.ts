@@ -1,7 +1,6 @@
-import { formatAddress, parseAddress } from '../transports/address.js';
+import { formatAddress, isWildcard, parseAddress, schemeOf } from '../transports/address.js';
 import type { TransportAddress } from '../transports/transport.js';
 import type { ControlTransport, TransportParameter } from '../wire/index.js';
-import { schemeOf } from './environment.js';
 
 /** Addresses here, transport parameters of RFC 5354 on the wire. An SCTP transport does not say how its packets travel: it is taken for SCTP over UDP (RFC 6951), which
  *  kernels speak too, and which needs no rights. */
@@ -23,7 +22,7 @@ export function controlTransportOf(address: TransportAddress, seenHost: string):
   return controlTransport(scheme, port, [!isNumeric(host) || isWildcard(host) ? seenHost : host]);
 }
 
-/** One parameter of several addresses of one registrar: those of that scheme, of SCTP all, where it has any. */
+/** One parameter for several addresses of one registrar: its address of that scheme, else its first one; an SCTP parameter names all hosts of the port. */
 export function controlTransportOfAll(addresses: readonly TransportAddress[], scheme: string): ControlTransport {
   const chosen = addresses.some((address) => schemeOf(address) === scheme) ? scheme : schemeOf(addresses[0] ?? '');
   const [first, ...others] = addresses.filter((address) => schemeOf(address) === chosen).map((address) => parseAddress(address, [chosen]));
@@ -38,5 +37,4 @@ export function addressesOfTransport(transport: TransportParameter): readonly Tr
   return transport.addresses.map((address) => formatAddress(scheme, address, transport.port));
 }
 
-export const isWildcard = (host: string): boolean => host === '0.0.0.0' || host === '::';
 const isNumeric = (host: string): boolean => host.includes(':') || /^[\d.]+$/.test(host);

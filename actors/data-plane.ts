@@ -1,4 +1,5 @@
 import { MOST_MESSAGES } from '../delivery/credit.js';
+import { schemeOf } from '../transports/address.js';
 import { Pacer } from '../delivery/pacer.js';
 import { deliveryModes } from '../delivery/modes.js';
 import type { Milliseconds } from '../environment.js';
@@ -14,7 +15,7 @@ import { dataChannel, DataLink, type DataLinkOwner } from './data-link.js';
 import { Followers, inSlices } from './slices.js';
 import { anything, checkOptions, invalid, isCount, isDelay, isFunction, isOneOf, isSignal, isU32 } from './options.js';
 import type { Unsubscribe } from './emitter.js';
-import { schemeOf, type ActorEnvironment } from './environment.js';
+import type { ActorEnvironment } from './environment.js';
 import { dataAddressOf, mappingOf } from './mappings.js';
 import type { PoolView } from './pool.js';
 import type { Meeting } from './session-mover.js';

@@ -1,10 +1,10 @@
 import { peerStates, type EnrpMessage, type EnrpMessageOf, type PeerState, type ServerInformation } from '../wire/index.js';
+import { schemeOf } from '../transports/address.js';
 import { addressesOfTransport, controlTransportOf, controlTransportOfAll } from './control-transports.js';
 import type { Dialers } from './enrp-dialers.js';
 import type { Joining, JoiningNews } from './enrp-joining.js';
 import type { EnrpLink } from './enrp-link.js';
 import type { Peer } from './enrp-peer.js';
-import { schemeOf } from './environment.js';
 import type { RegistrarCore } from './registrar-core.js';
 
 export interface AcquaintancesOwner {

@@ -1,9 +1,10 @@
 import type { Milliseconds } from '../environment.js';
+import { schemeOf } from '../transports/address.js';
 import { RegistrarError, type RserpoolError, type TransportError } from '../errors.js';
 import type { TransportAddress } from '../transports/transport.js';
 import { causeCode, type Cause, type EnrpMessage, type WireError } from '../wire/index.js';
 import { asapProtocol, Association, enrpProtocol, type AssociationOwner } from './association.js';
-import { schemeOf, type ActorEnvironment } from './environment.js';
+import type { ActorEnvironment } from './environment.js';
 
 /** An association on which one question after the other is asked. */
 export class EnrpInquiry implements AssociationOwner<EnrpMessage> {

@@ -1,9 +1,8 @@
 import type { TransportError } from '../errors.js';
-import { hostOf } from '../transports/address.js';
+import { hostOf, schemeOf } from '../transports/address.js';
 import type { EnrpMessage, WireError } from '../wire/index.js';
 import type { Association, AssociationOwner } from './association.js';
 import type { Peer } from './enrp-peer.js';
-import { schemeOf } from './environment.js';
 import type { TablePieces } from './handle-table.js';
 
 /** Takes what comes over the links between registrars. */

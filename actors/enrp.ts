@@ -1,7 +1,7 @@
 import type { TransportError } from '../errors.js';
 import type { RegisteredElement } from '../handlespace/handlespace.js';
 import type { RegistrarPeerOrder } from '../machines/registrar-peer.js';
-import { parseAddress } from '../transports/address.js';
+import { parseAddress, schemeOf } from '../transports/address.js';
 import type { LoopMonitor } from '../transports/loop-monitor.js';
 import type { Link } from '../transports/transport.js';
 import type { Cause, EnrpMessage, EnrpMessageOf, PeerState, WireError } from '../wire/index.js';
@@ -16,7 +16,7 @@ import { Peer, type PeerOwner } from './enrp-peer.js';
 import { EnrpRequests } from './enrp-requests.js';
 import { HandleTables, type HandleTablesOwner } from './enrp-tables.js';
 import { Takeovers, type TakeoversOwner } from './enrp-takeovers.js';
-import { schemeOf, type ActorEnvironment } from './environment.js';
+import type { ActorEnvironment } from './environment.js';
 import { updateFrame } from './handle-table.js';
 import type { RegistrarCore, Replicas } from './registrar-core.js';
 

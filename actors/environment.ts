@@ -49,8 +49,6 @@ export function transportsBySchemes(transports: readonly Transport[]): ActorEnvi
   };
 }
 
-export const schemeOf = (address: string): string => address.slice(0, Math.max(0, address.indexOf('://')));
-
 const PLANNED: readonly string[] = ['tls', 'sctp'];
 
 async function lookUp(host: string): Promise<readonly string[]> {

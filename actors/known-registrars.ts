@@ -1,6 +1,6 @@
 import { TransportError } from '../errors.js';
-import { formatAddress, hostOf, parseAddress } from '../transports/address.js';
-import { schemeOf, type ActorEnvironment } from './environment.js';
+import { formatAddress, hostOf, parseAddress, schemeOf } from '../transports/address.js';
+import type { ActorEnvironment } from './environment.js';
 
 /** The configured registrars: their addresses at each hunt, and the hosts that are known by them. Announced ones are hints that nobody vouches for. */
 export class KnownRegistrars {

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import type { Clock, Milliseconds } from '../environment.js';
 import { TransportError } from '../errors.js';
-import { formatAddress, parseAddress } from '../transports/address.js';
+import { formatAddress, parseAddress, schemeOf } from '../transports/address.js';
 import type { Link, LinkHandler, Transport } from '../transports/transport.js';
 import { decodeFrame, encodeFrame, mappingFraming, type Frame } from '../wire/mapping.js';
 import { checkOptions, invalid, isDelay, isPort } from './options.js';
@@ -62,7 +62,7 @@ export class Vouching implements LinkHandler {
 
   /** @param peer address of the data channel. */
   constructor({ clock, transports }: { readonly clock: Clock; transports(scheme: string): Transport }, peer: string, { port, bound }: Frame<'LIVENESS'>) {
-    const { host } = parseAddress(peer, [peer.slice(0, peer.indexOf(':'))]);
+    const { host } = parseAddress(peer, [schemeOf(peer)]);
     this.#clock = clock;
     this.#transport = transports('tcp'); // whatever carries the sessions
     this.#address = formatAddress('tcp', host, port);

@@ -2,10 +2,10 @@ import { isIP } from 'node:net';
 import type { Clock, Milliseconds } from '../environment.js';
 import { TransportError, UsageError } from '../errors.js';
 import { shuffle } from '../machines/random.js';
-import { formatAddress, parseAddress } from '../transports/address.js';
+import { formatAddress, isWildcard, parseAddress } from '../transports/address.js';
 import { isGroup, type DatagramSocket, type Endpoint, type NetworkError } from '../transports/network.js';
 import type { ControlTransport } from '../wire/index.js';
-import { isWildcard, schemeOfTransport } from './control-transports.js';
+import { schemeOfTransport } from './control-transports.js';
 import type { ActorEnvironment } from './environment.js';
 import { checkOptions, invalid, isString, type Check } from './options.js';
 

@@ -1,7 +1,7 @@
 import { FeatureUnavailableError, UsageError } from '../errors.js';
-import { parseAddress } from '../transports/address.js';
+import { parseAddress, schemeOf } from '../transports/address.js';
 import { poolHandleBytes, poolHandleKey } from '../wire/index.js';
-import { schemeOf, type ActorEnvironment } from './environment.js';
+import type { ActorEnvironment } from './environment.js';
 
 /** Options are checked at the call, before anything is done: unknown names, types, ranges. */
 

@@ -1,9 +1,9 @@
 import { UsageError } from '../errors.js';
-import { parseAddress } from '../transports/address.js';
+import { isWildcard, parseAddress, schemeOf } from '../transports/address.js';
 import { poolHandleFromKey, poolHandleText, type TransportParameter } from '../wire/index.js';
 import { basicTransport, parseBasicAddress } from './basic-address.js';
 import type { ElementService, WaitOptions } from './element.js';
-import { schemeOf, type ActorEnvironment } from './environment.js';
+import type { ActorEnvironment } from './environment.js';
 import { mappingOfScheme, noMapping, userTransport, type Mapping } from './mappings.js';
 import { listenAddress, type MappingOptions, type RegisterOptions, type RegisterSetup, type SessionHandler } from './register.js';
 import { serviceChecks, type ServiceOptions, type ServiceSetup } from './service.js';
@@ -58,7 +58,7 @@ async function seenAt(environment: ActorEnvironment, listening: string, advertis
     const address = await addressOf(environment, host);
     return { scheme, isWild: false, port: port === 0 ? own.port : port, host: () => address };
   }
-  if (own.host === '0.0.0.0' || own.host === '::') return { scheme, isWild: true, port: own.port, host: (localHost) => localHost ?? own.host };
+  if (isWildcard(own.host)) return { scheme, isWild: true, port: own.port, host: (localHost) => localHost ?? own.host };
   const address = await addressOf(environment, own.host);
   return { scheme, isWild: false, port: own.port, host: () => address };
 }

@@ -1,11 +1,11 @@
 import type { Milliseconds } from '../environment.js';
 import type { TransportError } from '../errors.js';
-import { parseAddress } from '../transports/address.js';
+import { parseAddress, schemeOf } from '../transports/address.js';
 import type { TransportAddress } from '../transports/transport.js';
 import type { AsapMessage, ControlTransport } from '../wire/index.js';
 import { Association, type AssociationOwner } from './association.js';
 import { addressesOfTransport } from './control-transports.js';
-import { schemeOf, type ActorEnvironment } from './environment.js';
+import type { ActorEnvironment } from './environment.js';
 
 /** Who is asked over a probe. */
 export interface Probed {
@@ -123,7 +123,7 @@ export interface Probe {
 /** A pool element names the address itself, so only where it came from is tried: nobody has a registrar knock at the doors of others (RFC 5355 §2.13). */
 export function isAt(transport: ControlTransport | undefined, peer: string): transport is ControlTransport {
   if (transport === undefined) return false;
-  const host = plain(parseAddress(peer, [peer.slice(0, peer.indexOf(':'))]).host);
+  const host = plain(parseAddress(peer, [schemeOf(peer)]).host);
   return transport.addresses.some((address) => plain(address) === host);
 }
 

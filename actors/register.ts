@@ -1,4 +1,5 @@
 import type { Milliseconds } from '../environment.js';
+import { schemeOf } from '../transports/address.js';
 import { UsageError } from '../errors.js';
 import type { Timers } from '../machines/timers.js';
 import { poolHandleFromKey } from '../wire/index.js';
@@ -6,7 +7,7 @@ import { parseBasicAddress } from './basic-address.js';
 import type { DataPlane } from './data-plane.js';
 import { controlTransport } from './control-transports.js';
 import { PoolElement, type ElementSetup, type WaitOptions } from './element.js';
-import { schemeOf, type ActorEnvironment } from './environment.js';
+import type { ActorEnvironment } from './environment.js';
 import type { Home } from './home.js';
 import { addressOf, mappingOfScheme, SPEAKS_FRAMES } from './mappings.js';
 import { anything, checkAddress, checkOptions, invalid, isDelay, isList, isOneOf, isSignal, isString, isStringList, isU32 } from './options.js';

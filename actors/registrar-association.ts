@@ -1,9 +1,8 @@
 import { TransportError } from '../errors.js';
 import type { RegisteredElement } from '../handlespace/handlespace.js';
-import { parseAddress } from '../transports/address.js';
+import { parseAddress, schemeOf } from '../transports/address.js';
 import { poolHandleKey, readPlainResolution, type AsapMessage, type AsapMessageOf } from '../wire/index.js';
 import { Allowance, type Association, type AssociationOwner } from './association.js';
-import { schemeOf } from './environment.js';
 import type { RegistrarCore } from './registrar-core.js';
 import type { Subscriber } from './subscriptions.js';
 

@@ -1,4 +1,5 @@
 import { createActor, type Actor } from 'xstate';
+import { schemeOf } from '../transports/address.js';
 import type { Logger } from '../environment.js';
 import { TransportError } from '../errors.js';
 import { registrarMachine, type RegistrarOrder } from '../machines/registrar.js';
@@ -10,7 +11,7 @@ import { asapProtocol, Association, CONTROL_SILENCE, CONTROL_SLICE, enrpProtocol
 import { dumpOf, type Dump, type KnownPeer } from './dump.js';
 import { Emitter, type Unsubscribe } from './emitter.js';
 import { Enrp } from './enrp.js';
-import { nodeEnvironment, schemeOf, type ActorEnvironment } from './environment.js';
+import { nodeEnvironment, type ActorEnvironment } from './environment.js';
 import { anything, checkAddress, checkOptions, invalid, isLogger, isU32 } from './options.js';
 import { RegistrarCore, type Removed } from './registrar-core.js';
 import { resolveLimits, type RegistrarLimits } from './registrar-limits.js';

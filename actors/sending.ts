@@ -1,12 +1,11 @@
 import type { DeliveryMode } from '../delivery/modes.js';
 import type { Milliseconds } from '../environment.js';
 import { AbortError, FeatureUnavailableError, type RserpoolError, SendToAllError, SessionError, UnknownPoolHandleError, type SendFailure } from '../errors.js';
-import { parseAddress } from '../transports/address.js';
+import { parseAddress, schemeOf } from '../transports/address.js';
 import { poolHandleText, type PoolElement } from '../wire/index.js';
 import type { AccessPointEvents, ErrorReport, PoolElementHandle } from './access-point-events.js';
 import type { DataPlane } from './data-plane.js';
 import type { Emitter } from './emitter.js';
-import { schemeOf } from './environment.js';
 import { FirstChoice } from './first-choice.js';
 import { areTied, mappingOf, mappingOfScheme, SPEAKS_FRAMES, userTransport } from './mappings.js';
 import { hex } from './session-failures.js';

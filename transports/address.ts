@@ -27,9 +27,15 @@ export function formatAddress(scheme: string, host: string, port: number): Trans
   return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
+/** Empty where it has none. */
+export const schemeOf = (address: TransportAddress): string => address.slice(0, Math.max(0, address.indexOf('://')));
+
+/** All addresses of the machine. */
+export const isWildcard = (host: string): boolean => host === '0.0.0.0' || host === '::';
+
 /** The host of an address; an IPv4 address as itself, also where a dual-stack socket dresses it up. */
 export function hostOf(address: TransportAddress): string {
-  const { host } = parseAddress(address, [address.slice(0, Math.max(0, address.indexOf('://')))]);
+  const { host } = parseAddress(address, [schemeOf(address)]);
   return host.replace(/^::ffff:(?=\d+\.)/i, '');
 }
 

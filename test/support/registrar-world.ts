@@ -1,6 +1,6 @@
 import { Association } from '../../actors/association.js';
+import { schemeOf } from '../../transports/address.js';
 import { controlTransport } from '../../actors/control-transports.js';
-import { schemeOf } from '../../actors/environment.js';
 import { initialize, type InitializeOptions, type ServiceAccessPoint } from '../../actors/access-point.js';
 import { createRegistrar, type Registrar, type RegistrarOptions } from '../../actors/registrar.js';
 import type { ByteSocket } from '../../transports/network.js';

@@ -1,7 +1,7 @@
 import { isIP, isIPv6 } from 'node:net';
 import { silentLogger, type Clock, type Logger, type Random } from '../../environment.js';
 import { FeatureUnavailableError, TransportError, type TransportErrorCode, UsageError } from '../../errors.js';
-import { formatAddress, parseAddress, type ParsedAddress } from '../address.js';
+import { formatAddress, isWildcard, parseAddress, type ParsedAddress } from '../address.js';
 import type { DatagramNetwork, NetworkError } from '../network.js';
 import type { ConnectOptions, Link, Listener, ListenOptions, Transport, TransportAddress } from '../transport.js';
 import type { Association } from './association.js';
@@ -225,7 +225,6 @@ class Door {
 const CONNECT_TIMEOUT = 1000;
 const DEFAULT_MAX_LINKS = 10_000;
 
-const isWildcard = (host: string): boolean => host === '0.0.0.0' || host === '::';
 const isLoopback = (host: string): boolean => host.startsWith('127.') || host === '::1';
 
 /** Whether a socket bound to `local` can send to `host`. */
