@@ -4,10 +4,10 @@ export { MemoryNetwork, type MemoryNetworkOptions, type NetworkEvent, type PathO
 export { MemoryHost } from './memory-host.js';
 export type { ByteServer, ByteSocket, DatagramBinding, DatagramNetwork, DatagramSocket, Endpoint, Network, NetworkError } from './network.js';
 export { nodeAddresses, nodeClock, nodeDatagrams, nodeNetwork, nodeRandom, nodeRoute, nodeTimeOfDay } from './node.js';
-export type { SctpLink, SctpLinkHandler, SendOptions } from './sctp/link.js';
+export type { SctpLink } from './sctp/link.js';
 export type { SctpMessage, Undelivered } from './sctp/messages.js';
 export { createRawSctpTransport } from './sctp/raw.js';
 export { createSctpTransport, type SctpTransport, type SctpTransportOptions } from './sctp/sctp.js';
 export type { SctpOptions } from './sctp/settings.js';
 export { createTcpTransport, type TcpTransportOptions } from './tcp.js';
-export type { ConnectOptions, Link, LinkHandler, LinkOptions, Listener, ListenOptions, PathInfo, Transport, TransportAddress } from './transport.js';
+export type { ConnectOptions, Link, LinkHandler, LinkOptions, Listener, ListenOptions, MessageOptions, PathInfo, Transport, TransportAddress, TransportMessage } from './transport.js';

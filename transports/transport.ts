@@ -13,6 +13,8 @@ export interface LinkHandler {
   up?(): void;
   /** A whole frame, `bytes[start, end)`. The bytes belong to the link: what is kept beyond this call is copied (D-22). */
   frame(bytes: Buffer, start: number, end: number): void;
+  /** A whole message under another payload protocol id than that of its frames, where the transport has such a thing. The bytes belong to who is told. */
+  message?(message: TransportMessage): void;
   /** The frames of one chunk have all been handed over: the time to copy what is kept of them. */
   chunkEnd?(): void;
   /** This turn's write is about to be made: the last moment to add frames to it. */
@@ -22,6 +24,26 @@ export interface LinkHandler {
   /** The last call, exactly once: the link is gone. LINK_CLOSED when either side closed it in order; a process that is killed looks the same when the
    *  system closes its sockets between two frames. */
   down(reason: TransportError): void;
+}
+
+/** A message of a transport that tells them apart (SCTP). */
+export interface TransportMessage {
+  readonly bytes: Uint8Array;
+  /** Payload protocol identifier: ASAP 11, ENRP 12, else the user's. */
+  readonly ppid: number;
+  readonly stream: number;
+  readonly unordered: boolean;
+}
+
+/** How such a message goes; others have one stream of frames, and take no notice. */
+export interface MessageOptions {
+  /** Default that of the link. */
+  readonly ppid?: number;
+  /** Default 0. Beyond what both ends have they share streams, by the remainder. */
+  readonly stream?: number;
+  readonly unordered?: boolean;
+  /** The peer's transport has it, and all that was sent before it. Not called from inside of `send`. */
+  readonly acknowledged?: (() => void) | undefined;
 }
 
 /** A reliable, ordered path of whole frames to one peer. */
@@ -40,7 +62,9 @@ export interface Link {
   readonly path?: PathInfo | undefined;
   /** Queues a frame; frames of one turn go out in one write. The bytes are the link's from here on.
    *  @returns false when the queue is above its mark: wait for `drain`. After `down` frames are dropped. */
-  send(frame: Uint8Array): boolean;
+  send(frame: Uint8Array, options?: MessageOptions): boolean;
+  /** Asks the peer's transport for a sign of life, and tells when it has come. Where the transport can. */
+  ping?(heard: () => void): void;
   /** Room for a frame of `length` bytes inside the outgoing buffer: fill `bytes[offset, offset + length)` at once, before anything
    *  else is sent. Spares small frames an allocation and a copy; same promise as `send`. The object is the same at each call. */
   reserve(length: number): { readonly bytes: Buffer; readonly offset: number };

@@ -53,6 +53,7 @@ export class Association {
   #packetsToAcknowledge = 0;
   #sackDue = false;
   #hasGiven = false; // a message, in this packet
+  #pings: (() => void)[] = [];
   #heartbeat: { readonly nonce: number; readonly at: Milliseconds } | undefined;
   readonly #stack: Stack;
   readonly #setUpTimer: LazyTimer; // T1-init, T1-cookie, T2-shutdown
@@ -162,7 +163,17 @@ export class Association {
     const quiet = now - this.lastHeard;
     if (mayJudge && quiet >= this.silence) return this.#isAllAcknowledged ? this.end(this.#closed()) : this.#lose('SILENCE', `nothing was heard of ${this.#name} for ${Math.round(quiet)} ms`);
     if (quiet < heartbeatInterval || (this.#heartbeat !== undefined && now - this.#heartbeat.at < heartbeatInterval)) return;
-    this.#heartbeat = { nonce: this.#stack.random.u32(), at: now };
+    this.#sendHeartbeat();
+  }
+
+  /** `heard`: a heartbeat that is sent now, or later, was answered. */
+  ping(heard: () => void): void {
+    this.#pings.push(heard);
+    this.#sendHeartbeat();
+  }
+
+  #sendHeartbeat(): void {
+    this.#heartbeat = { nonce: this.#stack.random.u32(), at: this.#stack.clock.now() };
     this.#control.push(heartbeatChunk(this.#heartbeat.nonce));
     this.flushSoon();
   }
@@ -251,6 +262,7 @@ export class Association {
     if (this.#heartbeat === undefined || end - at < 12 || readU32(bytes, at + 8) !== this.#heartbeat.nonce) return;
     this.sender.measure(this.#stack.clock.now() - this.#heartbeat.at);
     this.#heartbeat = undefined;
+    for (const heard of this.#pings.splice(0)) heard();
   }
 
   #takeAbort(bytes: Buffer, at: number, end: number): void {

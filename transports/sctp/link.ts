@@ -1,24 +1,10 @@
 import type { Clock, Logger, Milliseconds } from '../../environment.js';
 import { TransportError, UsageError } from '../../errors.js';
 import { formatAddress } from '../address.js';
-import type { Link, LinkHandler, LinkOptions, ListenOptions, PathInfo, TransportAddress } from '../transport.js';
+import type { Link, LinkHandler, LinkOptions, ListenOptions, MessageOptions, PathInfo, TransportAddress } from '../transport.js';
 import type { Association, AssociationOwner } from './association.js';
 import { Fifo, type SctpMessage, type Undelivered } from './messages.js';
 import type { SctpSettings } from './settings.js';
-
-/** What the owner of an SCTP link is told besides: messages under other payload protocol identifiers than that of its frames. */
-export interface SctpLinkHandler extends LinkHandler {
-  /** The bytes belong to who is told. */
-  message?(message: SctpMessage): void;
-}
-
-export interface SendOptions {
-  /** Default that of the link. */
-  readonly ppid?: number;
-  /** Default 0. Beyond what both ends have they share streams, by the remainder. */
-  readonly stream?: number;
-  readonly unordered?: boolean;
-}
 
 export interface LinkWorld {
   readonly clock: Clock;
@@ -34,7 +20,7 @@ export class SctpLink implements Link, AssociationOwner {
   readonly #ppid: number;
   readonly #mark: number;
   readonly #limit: number;
-  #handler: SctpLinkHandler;
+  #handler: LinkHandler;
   #association: Association | undefined;
   #early: SctpMessage[] = []; // before there is an association
   #earlyBytes = 0;
@@ -46,7 +32,7 @@ export class SctpLink implements Link, AssociationOwner {
   readonly #inbox = new Fifo<SctpMessage>();
   readonly #room = { bytes: Buffer.alloc(0), offset: 0 };
   #gone: (() => void) | undefined;
-  #accept: ((link: Link) => SctpLinkHandler) | undefined; // until it is established
+  #accept: ((link: Link) => LinkHandler) | undefined; // until it is established
   #firstFrameTimeout: Milliseconds | undefined;
   #isWritable = true;
   #wantsWrite = false;
@@ -61,7 +47,7 @@ export class SctpLink implements Link, AssociationOwner {
   #undelivered: Undelivered = { unsent: [], unacknowledged: [] };
 
   /** A link that connects: its association comes with `attach`. */
-  static connecting(world: LinkWorld, peer: TransportAddress, handler: SctpLinkHandler, options: LinkOptions, connectTimeout: Milliseconds): SctpLink {
+  static connecting(world: LinkWorld, peer: TransportAddress, handler: LinkHandler, options: LinkOptions, connectTimeout: Milliseconds): SctpLink {
     const link = new SctpLink(world, 'connecting', formatAddress(world.scheme, '0.0.0.0', 0), peer, handler, options);
     link.#startPhase(connectTimeout, () => { link.#connectExpired(); });
     return link;
@@ -69,7 +55,7 @@ export class SctpLink implements Link, AssociationOwner {
 
   /** @param gone called when the link is down. */
   static accepted(world: LinkWorld, association: Association, ends: { readonly local: TransportAddress; readonly peer: TransportAddress },
-    accept: (link: Link) => SctpLinkHandler, options: ListenOptions, gone: () => void): SctpLink {
+    accept: (link: Link) => LinkHandler, options: ListenOptions, gone: () => void): SctpLink {
     const link = new SctpLink(world, 'up', ends.local, ends.peer, NOBODY, options);
     link.#accept = accept;
     link.#firstFrameTimeout = options.firstFrameTimeout;
@@ -79,7 +65,7 @@ export class SctpLink implements Link, AssociationOwner {
     return link;
   }
 
-  private constructor(world: LinkWorld, state: 'connecting' | 'up', local: TransportAddress, peer: TransportAddress, handler: SctpLinkHandler, options: LinkOptions) {
+  private constructor(world: LinkWorld, state: 'connecting' | 'up', local: TransportAddress, peer: TransportAddress, handler: LinkHandler, options: LinkOptions) {
     this.#world = world;
     this.#state = state;
     this.#local = local;
@@ -106,9 +92,9 @@ export class SctpLink implements Link, AssociationOwner {
   get undelivered(): Undelivered { return this.#undelivered; }
 
   /** @throws UsageError INVALID_DATA for an empty message, MESSAGE_TOO_LARGE, INVALID_OPTION for a stream there cannot be. */
-  send(frame: Uint8Array, { ppid = this.#ppid, stream = 0, unordered = false }: SendOptions = {}): boolean {
+  send(frame: Uint8Array, { ppid = this.#ppid, stream = 0, unordered = false, acknowledged }: MessageOptions = {}): boolean {
     this.#check(frame.length, stream);
-    if (this.#isOpen()) this.#queue({ bytes: frame, ppid, stream, unordered });
+    if (this.#isOpen()) this.#queue({ bytes: frame, ppid, stream, unordered, acknowledged });
     return this.writable;
   }
 
@@ -124,6 +110,8 @@ export class SctpLink implements Link, AssociationOwner {
     this.#wantsWrite = true;
     this.#association?.flushSoon();
   }
+
+  ping(heard: () => void): void { if (this.#isOpen()) this.#association?.ping(heard); }
 
   pause(): void { if (this.#isOpen()) this.#isPaused = true; }
 
@@ -244,6 +232,7 @@ export class SctpLink implements Link, AssociationOwner {
 
   #hand(message: SctpMessage): void {
     if (message.ppid !== this.#ppid) {
+      this.#isGreeted = true;
       if (this.#handler.message === undefined) return;
       try {
         this.#handler.message(message);
@@ -316,7 +305,7 @@ export class SctpLink implements Link, AssociationOwner {
 
   // Its life
 
-  #begin(accept: (link: Link) => SctpLinkHandler): void {
+  #begin(accept: (link: Link) => LinkHandler): void {
     this.#accept = undefined;
     if (this.#firstFrameTimeout !== undefined) this.#startPhase(this.#firstFrameTimeout, () => { this.#firstFrameExpired(); });
     try {
@@ -408,4 +397,4 @@ export class SctpLink implements Link, AssociationOwner {
 
 const ASAP = 11;
 const HIGH_WATER_MARK = 0x4_0000;
-const NOBODY: SctpLinkHandler = { frame: () => undefined, down: () => undefined };
+const NOBODY: LinkHandler = { frame: () => undefined, down: () => undefined };

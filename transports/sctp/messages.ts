@@ -1,11 +1,7 @@
+import type { MessageOptions, TransportMessage } from '../transport.js';
+
 /** A message of the user, one way or the other. */
-export interface SctpMessage {
-  readonly bytes: Uint8Array;
-  /** Payload protocol identifier: ASAP 11, ENRP 12, else the user's. */
-  readonly ppid: number;
-  readonly stream: number;
-  readonly unordered: boolean;
-}
+export interface SctpMessage extends TransportMessage, Pick<MessageOptions, 'acknowledged'> {}
 
 /** What an association that is down has not brought to its peer for certain. */
 export interface Undelivered {

@@ -3,9 +3,9 @@ import { silentLogger, type Clock, type Logger, type Random } from '../../enviro
 import { FeatureUnavailableError, TransportError, type TransportErrorCode, UsageError } from '../../errors.js';
 import { formatAddress, isWildcard, parseAddress, type ParsedAddress } from '../address.js';
 import type { DatagramNetwork, NetworkError } from '../network.js';
-import type { ConnectOptions, Link, Listener, ListenOptions, Transport, TransportAddress } from '../transport.js';
+import type { ConnectOptions, Link, LinkHandler, Listener, ListenOptions, Transport, TransportAddress } from '../transport.js';
 import type { Association } from './association.js';
-import { SctpLink, type SctpLinkHandler } from './link.js';
+import { SctpLink } from './link.js';
 import { loadPackage } from './package.js';
 import { SCTP_DEFAULTS, type SctpOptions, type SctpSettings } from './settings.js';
 import { Stack, type StackWorld } from './stack.js';
@@ -29,8 +29,8 @@ export interface SctpTransportOptions extends SctpOptions {
 }
 
 export interface SctpTransport extends Transport {
-  connect(address: TransportAddress, handler: SctpLinkHandler, options: ConnectOptions): SctpLink;
-  listen(address: TransportAddress, accept: (link: SctpLink) => SctpLinkHandler, options: ListenOptions): Promise<Listener>;
+  connect(address: TransportAddress, handler: LinkHandler, options: ConnectOptions): SctpLink;
+  listen(address: TransportAddress, accept: (link: SctpLink) => LinkHandler, options: ListenOptions): Promise<Listener>;
 }
 
 /** SCTP in user space, by default over UDP (RFC 6951). The port of its addresses is the SCTP port.
@@ -60,7 +60,7 @@ class SctpNetwork implements SctpTransport {
     if (!(mtu >= 576 && mtu <= 0xffff)) throw new UsageError('INVALID_OPTION', `mtu ${mtu}: 576 to 65535 bytes`);
   }
 
-  connect(address: TransportAddress, handler: SctpLinkHandler, options: ConnectOptions): SctpLink {
+  connect(address: TransportAddress, handler: LinkHandler, options: ConnectOptions): SctpLink {
     const to = parseAddress(address, this.schemes);
     const world = this.#begin();
     const link = SctpLink.connecting({ ...world, settings: this.#settings }, formatAddress(this.#scheme, to.host, to.port), handler, options, options.connectTimeout ?? CONNECT_TIMEOUT);
@@ -70,12 +70,12 @@ class SctpNetwork implements SctpTransport {
     return link;
   }
 
-  async listen(address: TransportAddress, accept: (link: SctpLink) => SctpLinkHandler, options: ListenOptions): Promise<Listener> {
+  async listen(address: TransportAddress, accept: (link: SctpLink) => LinkHandler, options: ListenOptions): Promise<Listener> {
     const at = parseAddress(address, this.schemes);
     this.#begin();
     const stacks = await this.#stacksAt(at, address);
     const door = new Door(options.maxLinks ?? DEFAULT_MAX_LINKS, address, this.#logger);
-    const port = this.#open(stacks, at.port, address, (stack, association) => (door.admits(() => stack.nameOf(association)) ? this.#accepted(stack, association, accept as (link: Link) => SctpLinkHandler, options, door) : undefined));
+    const port = this.#open(stacks, at.port, address, (stack, association) => (door.admits(() => stack.nameOf(association)) ? this.#accepted(stack, association, accept as (link: Link) => LinkHandler, options, door) : undefined));
     let isClosed = false;
     return {
       address: formatAddress(this.#scheme, at.host, port),
@@ -94,7 +94,7 @@ class SctpNetwork implements SctpTransport {
     return (this.#world ??= { clock, random, logger: this.#logger, scheme: this.#scheme, settings: this.#settings, chunks: loadPackage() });
   }
 
-  #accepted(stack: Stack, association: Association, accept: (link: Link) => SctpLinkHandler, options: ListenOptions, door: Door): SctpLink {
+  #accepted(stack: Stack, association: Association, accept: (link: Link) => LinkHandler, options: ListenOptions, door: Door): SctpLink {
     const { host } = stack.local;
     const { localPort, peer } = association;
     const ends = { local: formatAddress(this.#scheme, host, localPort), peer: stack.nameOf(association) };

@@ -160,7 +160,11 @@ export class Sender {
     if (blocks > 0 && readU16(bytes, at + 4 * blocks - 2) > this.#sent.length - advance) return false;
     const wasFull = this.#flight + this.#room >= this.cwnd;
     let acked = 0;
-    for (let count = 0; count < advance; count += 1) acked += this.#settle(this.#sent.shift()!, now);
+    for (let count = 0; count < advance; count += 1) {
+      const fragment = this.#sent.shift()!;
+      acked += this.#settle(fragment, now);
+      if ((fragment.flags & END) !== 0) fragment.message.acknowledged?.();
+    }
     this.#acknowledged = u32(cumulative);
     acked += this.#acknowledgeBlocks(bytes, at, blocks, now);
     if (this.#recoverUntil !== undefined && ahead(cumulative, this.#recoverUntil) >= 0) this.#recoverUntil = undefined;

@@ -1,9 +1,9 @@
 import { TransportError } from '../../../errors.js';
-import type { SctpLink, SctpLinkHandler } from '../../../transports/sctp/link.js';
+import type { SctpLink } from '../../../transports/sctp/link.js';
 import type { SctpMessage } from '../../../transports/sctp/messages.js';
 import { createSctpTransport, type SctpTransport } from '../../../transports/sctp/sctp.js';
 import type { SctpOptions } from '../../../transports/sctp/settings.js';
-import type { ConnectOptions, Listener } from '../../../transports/transport.js';
+import type { ConnectOptions, LinkHandler, Listener } from '../../../transports/transport.js';
 import { nodeAddresses, nodeClock, nodeDatagrams, nodeRandom, nodeRoute } from '../../../transports/node.js';
 import { asapFraming } from '../../../wire/index.js';
 import { until } from '../lab/until.js';
@@ -14,7 +14,7 @@ export const transport = (settings: SctpOptions = {}): SctpTransport => createSc
 });
 
 /** Our end of an association. */
-export class End implements SctpLinkHandler {
+export class End implements LinkHandler {
   link!: SctpLink;
   isUp = false;
   reason: TransportError | undefined;

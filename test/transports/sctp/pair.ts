@@ -1,12 +1,12 @@
 import type { TransportError } from '../../../errors.js';
 import type { Random } from '../../../environment.js';
 import type { DatagramNetwork, Endpoint } from '../../../transports/network.js';
-import type { SctpLink, SctpLinkHandler } from '../../../transports/sctp/link.js';
+import type { SctpLink } from '../../../transports/sctp/link.js';
 import type { SctpMessage } from '../../../transports/sctp/messages.js';
 import { packetChecksum } from '../../../transports/sctp/crc32c.js';
 import { createSctpTransport, type SctpTransport } from '../../../transports/sctp/sctp.js';
 import type { SctpOptions } from '../../../transports/sctp/settings.js';
-import type { ConnectOptions, Listener, ListenOptions } from '../../../transports/transport.js';
+import type { ConnectOptions, LinkHandler, Listener, ListenOptions } from '../../../transports/transport.js';
 import { World, type WorldHost } from '../../../testing/world.js';
 import { framing } from '../probe.js';
 
@@ -14,7 +14,7 @@ import { framing } from '../probe.js';
 export type Filter = (packet: Buffer) => boolean;
 
 /** One end of a link: all messages, those of frames too. */
-export class End implements SctpLinkHandler {
+export class End implements LinkHandler {
   link!: SctpLink;
   readonly messages: SctpMessage[] = [];
   reason: TransportError | undefined;
