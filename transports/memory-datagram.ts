@@ -4,7 +4,7 @@ import { isGroup, type DatagramBinding, type DatagramSocket, type Endpoint } fro
 
 type Receive = (bytes: Buffer, from: Endpoint) => void;
 
-/** A socket for datagrams of the simulated network: each comes once or never, in any order. */
+/** A socket for datagrams of the simulated network: each comes once, twice or never, in any order. */
 export class MemoryDatagramSocket implements DatagramSocket {
   readonly local: Endpoint;
   readonly isShared: boolean;

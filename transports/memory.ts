@@ -26,6 +26,8 @@ export interface PathOptions {
   readonly jitter?: Milliseconds;
   /** Probability in [0, 1). A lost datagram is gone; what a stream loses comes 200 ms later for each time it is lost. Default 0. */
   readonly loss?: number;
+  /** Probability in [0, 1) that a datagram comes twice, each time after a delay of its own. Default 0. */
+  readonly duplication?: number;
 }
 
 export interface NetworkEvent {
@@ -59,7 +61,7 @@ export class MemoryNetwork {
     this.spoils = options.spoils ?? false;
     this.trace = options.trace;
     this.onLate = options.onLate;
-    this.#defaults = { latency: options.latency ?? 1, jitter: options.jitter ?? 0, loss: options.loss ?? 0 };
+    this.#defaults = { latency: options.latency ?? 1, jitter: options.jitter ?? 0, loss: options.loss ?? 0, duplication: options.duplication ?? 0 };
   }
 
   /** The process that runs on the host of this name: a new one at the first call, and after a crash. */
@@ -120,7 +122,7 @@ export class MemoryNetwork {
     const key = `${from}>${to}`;
     let path = this.#paths.get(key);
     if (path === undefined) {
-      path = new Path(this, { from, to }, from === to ? { latency: 0, jitter: 0, loss: 0 } : this.#defaults);
+      path = new Path(this, { from, to }, from === to ? { latency: 0, jitter: 0, loss: 0, duplication: 0 } : this.#defaults);
       this.#paths.set(key, path);
     }
     return path;
@@ -174,13 +176,15 @@ export class Path {
     return due;
   }
 
-  /** A datagram: comes once or never. */
+  /** A datagram: comes once, twice or never. */
   throw(arrive: () => void): void {
     if (this.#state === 'cut' || this.#isLost()) return;
-    this.#network.clock.setTimeout(() => {
-      if (this.#state === 'held') this.#waiting.push(arrive);
-      else if (this.#state === 'open') arrive();
-    }, this.#delay());
+    for (let left = this.#happens(this.options.duplication) ? 2 : 1; left > 0; left -= 1) {
+      this.#network.clock.setTimeout(() => {
+        if (this.#state === 'held') this.#waiting.push(arrive);
+        else if (this.#state === 'open') arrive();
+      }, this.#delay());
+    }
   }
 
   close(state: 'cut' | 'held'): void {
@@ -214,8 +218,10 @@ export class Path {
     return losses;
   }
 
-  #isLost(): boolean {
-    return this.options.loss > 0 && this.#network.random.fraction() < this.options.loss;
+  #isLost(): boolean { return this.#happens(this.options.loss); }
+
+  #happens(probability: number): boolean {
+    return probability > 0 && this.#network.random.fraction() < probability;
   }
 }
 

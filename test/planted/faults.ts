@@ -1,7 +1,7 @@
 /** Faults that the simulated world has to find. Each is a patch of the sources, made in a copy: nothing of it is in the package. */
 export interface PlantedFault {
   readonly name: string;
-  readonly scenario: 'session' | 'pool' | 'scope';
+  readonly scenario: 'session' | 'pool' | 'scope' | `${'session' | 'pool' | 'scope'}-sctp`;
   readonly file: string;
   /** Each is found exactly once in its file; where several places guard against the same, it takes several. */
   readonly edits: readonly { readonly find: string; readonly replace: string; readonly file?: string }[];
@@ -174,5 +174,21 @@ export const faults: readonly PlantedFault[] = [
       { find: 'if (pool === undefined || (peIdentifier !== undefined && !pool.has(peIdentifier))) return;', replace: 'if (pool === undefined) return;' },
       { find: "for (const [identifier] of asked) association.send({ type: 'ASAP_ENDPOINT_KEEP_ALIVE_ACK', poolHandle, peIdentifier: identifier });", replace: "for (const [identifier] of pool) association.send({ type: 'ASAP_ENDPOINT_KEEP_ALIVE_ACK', poolHandle, peIdentifier: peIdentifier ?? identifier });" },
     ],
+  },
+  {
+    name: 'SCTP: messages in the order in which they come', scenario: 'session-sctp', file: 'transports/sctp/receiver.ts',
+    edits: one('    if (ssn !== stream.next) {', '    if (ssn < 0) {'),
+  },
+  {
+    name: 'SCTP: what is lost is not sent again', scenario: 'session-sctp', file: 'transports/sctp/sender.ts',
+    edits: one("      if (fragment.state !== 'lost') continue;", "      if (fragment.transmissions > 0) continue;"),
+  },
+  {
+    name: 'SCTP: a hole is taken for filled', scenario: 'session-sctp', file: 'transports/sctp/receiver.ts',
+    edits: one('    if (blocks.length === 0 && distance === 1) {\n      this.cumulative = u32(this.cumulative + 1);', '    if (blocks.length === 0) {\n      this.cumulative = u32(this.cumulative + distance);'),
+  },
+  {
+    name: 'SCTP: timers of an association that has ended', scenario: 'session-sctp', file: 'transports/sctp/association.ts',
+    edits: one('    for (const timer of [this.#setUpTimer, this.#dataTimer, this.#sackTimer]) timer.clear();\n', ''),
   },
 ];

@@ -6,12 +6,12 @@ import type { ServiceSession } from '../../actors/service-session.js';
 import type { Session } from '../../actors/session.js';
 import type { SessionOptions } from '../../actors/session-types.js';
 import type { Milliseconds } from '../../environment.js';
-import { TransportError, UnknownPoolHandleError } from '../../errors.js';
+import { UnknownPoolHandleError } from '../../errors.js';
 import { HandleCache } from '../../handlespace/cache.js';
 import { quickTimers, type Timers } from '../../machines/timers.js';
 import { parseAddress } from '../../transports/address.js';
-import type { Link, Transport } from '../../transports/transport.js';
 import { poolHandleKey, poolHandleText, type PoolElement } from '../../wire/index.js';
+import { abortAll, watchLinks } from '../../testing/links.js';
 import { SimulatedClock } from '../../testing/simulated-clock.js';
 import { Transcript } from '../../testing/simulation/transcript.js';
 import { World, type WorldHost } from '../../testing/world.js';
@@ -80,23 +80,13 @@ export class SessionWorld extends World {
   }
 }
 
-/** A kernel tells the peers of a process that is killed: TCP's does in the simulated network, SCTP's (ABORT) here. SCTP in the process itself cannot: its peers hear nothing more. */
-function tellPeers({ environment, process }: WorldHost): void {
-  const links = new Set<Link>();
-  const { transports } = environment;
-  const note = <T extends Link>(link: T): T => {
-    links.add(link);
-    return link;
-  };
-  const telling = (transport: Transport): Transport => ({
-    schemes: transport.schemes,
-    connect: (...given) => note(transport.connect(...given)),
-    listen: (address, accept, options) => transport.listen(address, (link) => accept(note(link)), options),
-  });
-  Object.assign(environment, { transports: (scheme: string) => telling(transports(scheme)) });
+/** A kernel tells the peers of a process that is killed: TCP's does in the simulated network, SCTP's here. */
+function tellPeers(host: WorldHost): void {
+  const { process } = host;
+  const links = watchLinks(host);
   const crash = process.crash.bind(process);
   process.crash = (options = {}) => {
-    if (options.peersSee !== 'nothing') for (const link of links) link.destroy(new TransportError('LINK_LOST', 'killed'));
+    if (options.peersSee !== 'nothing') abortAll(links);
     crash(options);
   };
 }

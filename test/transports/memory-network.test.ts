@@ -212,6 +212,17 @@ describe('simulated network: datagrams', () => {
     expect(numbers).not.toEqual([...numbers].sort((x, y) => x - y));
   });
 
+  it('some come twice, as the seed says', async () => {
+    const { world, a, b, seen } = build({ duplication: 0.3, jitter: 50, seed: 3 });
+    const [from, to] = await sockets(a, b, seen);
+    for (let index = 0; index < 100; index += 1) from.send(Buffer.from(String(index)), to.local);
+    await world.advance(100);
+    const numbers = texts(seen).map(Number);
+    expect(new Set(numbers).size).toBe(100);
+    expect(numbers.length).toBeGreaterThan(115);
+    expect(numbers.length).toBeLessThan(145);
+  });
+
   it('sent to a group reach its members, on hosts that are not cut off', async () => {
     const { world, a, b, seen } = build();
     const c = world.host('c');

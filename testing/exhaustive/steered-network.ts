@@ -145,7 +145,7 @@ class SteeredPath extends Path {
   readonly #steered: SteeredNetwork;
 
   constructor(network: SteeredNetwork, readonly from: string, readonly to: string) {
-    super(network, { from, to }, { latency: 0, jitter: 0, loss: 0 });
+    super(network, { from, to }, { latency: 0, jitter: 0, loss: 0, duplication: 0 });
     this.#steered = network;
   }
 

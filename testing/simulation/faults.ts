@@ -1,5 +1,9 @@
 import type { Milliseconds } from '../../environment.js';
+import { TransportError } from '../../errors.js';
+import type { MemoryHost } from '../../transports/memory-host.js';
 import type { MemoryNetwork } from '../../transports/memory.js';
+import type { Link } from '../../transports/transport.js';
+import { linksWith } from '../links.js';
 import type { SeededRandom } from '../seeded-random.js';
 
 /** What can go wrong, and the schedule of it that a seed gives: drawn before anything runs, so that a part of it can be run again. */
@@ -81,14 +85,14 @@ export function describeFault(fault: Fault): string {
 }
 
 /** What a fault does to paths and links. @returns what ends it, if anything does. */
-export function disturb(network: MemoryNetwork, fault: Extract<Fault, { readonly others: readonly string[] }>): (() => void) | undefined {
+export function disturb(network: MemoryNetwork, fault: Extract<Fault, { readonly others: readonly string[] }>, linksOf: (process: MemoryHost) => Iterable<Link>): (() => void) | undefined {
   const { host } = fault;
   const others = fault.others.filter((other) => other !== host);
   switch (fault.kind) {
     case 'cut': network.partition(host, others); break;
     case 'cut one way': network.partitionOneWay(host, others); break;
     case 'hold': network.hold(host, others); break;
-    case 'break': return void others.forEach((other) => { breakLinks(network, host, other); });
+    case 'break': return void others.forEach((other) => { breakLinks(network, linksOf, host, other); });
     case 'slow': {
       const before = others.map((other) => [other, network.path(host, other).options, network.path(other, host).options] as const);
       for (const other of others) network.setPath(host, other, { latency: fault.latency, jitter: fault.latency, loss: fault.loss });
@@ -100,10 +104,12 @@ export function disturb(network: MemoryNetwork, fault: Extract<Fault, { readonly
   return () => { network.heal(host, others); };
 }
 
-/** Streams between two hosts end with an error at both ends, as when something on the way resets them. */
-function breakLinks(network: MemoryNetwork, a: string, b: string): void {
+/** Streams between two hosts end with an error at both ends, as when something on the way resets them; an association of SCTP is aborted by the one end. */
+function breakLinks(network: MemoryNetwork, linksOf: (process: MemoryHost) => Iterable<Link>, a: string, b: string): void {
   for (const [here, there] of [[a, b], [b, a]] as const) {
     const address = network.machine(there)?.address;
     for (const socket of [...network.machine(here)?.process?.sockets ?? []]) if (socket.remoteAddress === address) network.machine(here)?.process?.deliver(() => { socket.fail('ECONNRESET', 'read'); });
   }
+  const process = network.machine(a)?.process;
+  if (process !== undefined) for (const link of linksWith(linksOf(process), network.machine(b)?.address ?? '')) process.deliver(() => { link.destroy(new TransportError('LINK_LOST', 'broken')); });
 }

@@ -1,10 +1,12 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { exhaust } from '../exhaustive/main.js';
+import { named } from './carrier.js';
 import type { Outcome } from './outcome.js';
 import { batchesOf, runBatches, type Tally } from './runner.js';
 import { scenarioOf, scenarios } from './scenarios.js';
 import { replayCommand, shrink } from './shrink.js';
 import { lastWords, totals } from './totals.js';
+import type { Batch } from './worker.js';
 
 /** `npm run simulate`: whole systems in virtual time, a seed each. */
 
@@ -24,6 +26,8 @@ interface Options {
 /** Of each ten seeds one is a scope's and one a pool's: they cost as much as many of a session. */
 const SEEDS_PER_SCOPE = 10;
 const SEEDS_PER_POOL = 10;
+/** Of each ten of a scenario one goes over SCTP. */
+const SEEDS_PER_SCTP = 10;
 const SHOWN = 3;
 
 async function main(options: Options): Promise<boolean> {
@@ -33,7 +37,9 @@ async function main(options: Options): Promise<boolean> {
   print(`first seed ${first}`);
   if (options.seeds === 1 || options.only !== undefined || options.messages !== undefined) return replay(options, first);
   const began = Date.now();
-  const tally = await runBatches({ batches: share(options, first), progress: progress(options.seeds), ...(options.processes !== undefined && { processes: options.processes }) });
+  const batches = share(options, first);
+  print(`${options.seeds} seeds: ${counts(batches)}`);
+  const tally = await runBatches({ batches, progress: progress(options.seeds), ...(options.processes !== undefined && { processes: options.processes }) });
   const shown = [];
   for (const { scenario, seed } of tally.failed.slice(0, SHOWN)) shown.push(await smallest(scenario, seed));
   for (const outcome of shown) report(outcome, true);
@@ -64,12 +70,21 @@ async function replay({ scenario, only, messages, transcript = false }: Options,
 
 const chosen = (name: string) => (name === 'all' ? scenarios : [scenarioOf(name)]);
 
-function share({ scenario, seeds }: Options, first: number) {
-  const names = chosen(scenario).map(({ name }) => name);
-  if (names.length === 1) return batchesOf(names[0] ?? '', first, seeds, 25);
+function share({ scenario, seeds }: Options, first: number): Batch[] {
+  if (scenario !== 'all') return batchesOf(scenarioOf(scenario).name, first, seeds, 25);
   const scopes = Math.ceil(seeds / SEEDS_PER_SCOPE);
   const pools = Math.min(seeds - scopes, Math.ceil(seeds / SEEDS_PER_POOL));
-  return [...batchesOf('scope', first, scopes, 4), ...batchesOf('pool', first, pools, 4), ...batchesOf('session', first, seeds - scopes - pools, 25)];
+  return ([['scope', scopes, 4], ['pool', pools, 4], ['session', seeds - scopes - pools, 25]] as const).flatMap(([name, count, size]) => {
+    const overSctp = Math.floor(count / SEEDS_PER_SCTP);
+    return [...batchesOf(named(name, 'sctp'), first + count - overSctp, overSctp, size), ...batchesOf(name, first, count - overSctp, size)];
+  });
+}
+
+/** `20 scope-sctp, 180 scope`: how many of each. */
+function counts(batches: readonly Batch[]): string {
+  const seeds = new Map<string, number>();
+  for (const batch of batches) seeds.set(batch.scenario, (seeds.get(batch.scenario) ?? 0) + batch.seeds.length);
+  return [...seeds].map(([name, count]) => `${count} ${name}`).join(', ');
 }
 
 async function smallest(name: string, seed: number): Promise<Outcome> {
@@ -113,7 +128,7 @@ const command = new Command('simulate')
   .description('runs whole systems on a simulated network in virtual time; each seed is another system with other faults')
   .option('--seeds <n>', 'how many', whole, 1000)
   .option('--first <seed>', 'the first; default: from the time', whole)
-  .option('--scenario <name>', `${scenarios.map(({ name }) => name).join(', ')}, or all: sessions and scopes`, 'all')
+  .option('--scenario <name>', `${scenarios.map(({ name }) => name).join(', ')}, or all: mostly sessions, one in ten over SCTP`, 'all')
   .option('--only <faults>', 'only the faults of these numbers happen', numbers)
   .option('--messages <n>', 'so many messages at most', whole)
   .option('--transcript', 'everything that happened')

@@ -5,6 +5,7 @@ import { createRegistrar, type Registrar } from '../../actors/registrar.js';
 import { noticeBound, quietBound } from '../../machines/bounds.js';
 import { quickTimers } from '../../machines/timers.js';
 import type { WorldHost } from '../world.js';
+import { named, type Carrier } from './carrier.js';
 import type { Scenario } from './outcome.js';
 import { CardWatch } from './pool/cards.js';
 import { elementOf, emptyPoolHistory, REGISTRATIONS, type PoolHistory, type PoolView } from './pool/history.js';
@@ -18,14 +19,14 @@ import { Stage, type Role } from './stage.js';
 
 /** A pool and those who use it otherwise than by one session: single messages to one, to all, to the last; names alone, with indications; business cards and who comes in the place of a
  *  dead client; elements that can be reached in several ways, and processes with two; a slow session beside a fast one. */
-export const poolLife: Scenario = {
-  name: 'pool',
+export const poolLife = (carrier: Carrier): Scenario => ({
+  name: named('pool', carrier),
   run: (seed, cut = {}) => {
     const plan = planPool(seed);
-    const stage = new Stage({ seed, cut, ...plan.network });
-    return runOn('pool', stage, seed, cut, () => new PoolLife(stage, { ...plan, sends: plan.sends.slice(0, cut.messages) }).live());
+    const stage = new Stage({ seed, cut, carrier, ...plan.network });
+    return runOn(named('pool', carrier), stage, seed, cut, () => new PoolLife(stage, { ...plan, sends: plan.sends.slice(0, cut.messages) }, carrier).live());
   },
-};
+});
 
 class PoolLife {
   readonly #history: PoolHistory = emptyPoolHistory();
@@ -37,7 +38,7 @@ class PoolLife {
   #identifiers = 0;
   #isOver = false;
 
-  constructor(private readonly stage: Stage, private readonly plan: PoolPlan) {
+  constructor(private readonly stage: Stage, private readonly plan: PoolPlan, private readonly carrier: Carrier) {
     this.#sender = new Sender(stage, plan, this.#history, { isWell: (id) => this.#isWell(id), owed: () => this.#owed() });
     this.#cards = new CardWatch(stage, plan, { areRegistrarsWell: () => this.#areRegistrarsWell(), isRegistered: (name) => this.#elements.get(name)?.element?.isRegistered === true, identifier: (name) => this.#elements.get(name)?.identifier });
     this.#pair = plan.pair && new LinkPair(stage, plan.pair, this.#history, plan.elements[0]?.name ?? '');
@@ -151,15 +152,14 @@ class PoolLife {
 
   // ---- parts
 
-  readonly #addresses = (): string[] => this.plan.registrars.map((name) => this.#address(name, 3863));
-  #address(name: string, port: number): string { return `tcp://${this.stage.process(name).address}:${port}`; }
+  readonly #addresses = (): string[] => this.plan.registrars.map((name) => this.stage.address(name, 3863));
 
   #registrarRole(name: string): Role {
     const peers = this.plan.registrars.filter((other) => other !== name);
     return {
       host: name,
       start: async ({ environment }) => {
-        const registrar = await createRegistrar({ asap: [this.#address(name, 3863)], id: 0x70 + Number(name.slice(1)), environment, ...(peers.length > 0 && { enrp: [this.#address(name, 9901)], peers: peers.map((peer) => this.#address(peer, 9901)) }) });
+        const registrar = await createRegistrar({ asap: [this.stage.address(name, 3863)], id: 0x70 + Number(name.slice(1)), environment, ...(peers.length > 0 && { enrp: [this.stage.address(name, 9901)], peers: peers.map((peer) => this.stage.address(peer, 9901)) }) });
         this.#registrars.set(name, registrar);
         registrar.on('removed', ({ poolHandle, peIdentifier, reason }) => {
           this.stage.transcript.note(name, `removes ${peIdentifier} (${reason})`);
@@ -174,7 +174,7 @@ class PoolLife {
   #expectCleared(registrar: string, element: number): void {
     const { stage } = this;
     stage.clock.setTimeout(() => {
-      const isOwed = !this.#isOver && [registrar, SENDER].every((host) => stage.isPlaying(host) && stage.isUndisturbed(host, CALM)) && this.#sender.home === this.#address(registrar, 3863)
+      const isOwed = !this.#isOver && [registrar, SENDER].every((host) => stage.isPlaying(host) && stage.isUndisturbed(host, CALM)) && this.#sender.home === this.stage.address(registrar, 3863)
         && this.#registrars.get(registrar)?.dump().pools.every(({ handle, elements }) => handle !== POOL || !elements.some(({ id }) => Number(id) === element)) === true;
       if (isOwed) void this.#sender.cached().then((cached) => { this.#hold(cachesCleared.name, cachesCleared.check({ element, cached: cached.map((line) => Number.parseInt(line, 10)), isOwed })); });
     }, noticeBound(quickTimers, 'update') + NOTICE);
@@ -184,14 +184,15 @@ class PoolLife {
     const { name, shape, hasSide } = planned;
     return this.#roleOf(name, async (host, accessPoint, running) => {
       const { identifier } = running;
+      const { carrier: mapping } = this;
       const second = identifier + 1;
       if (shape === 'tied') this.#history.basic.add(second);
       if (shape === 'two ways') this.#history.carriers.set(identifier, 2);
-      const options: RegisterOptions = shape === 'plain' ? { identifier } : { mappings: [{ mapping: 'tcp', identifier }, shape === 'tied' ? { mapping: 'none', address: `udp://${host.address}:53`, identifier: second } : { mapping: 'tcp', identifier: second }] };
+      const options: RegisterOptions = shape === 'plain' ? { identifier, mapping } : { mappings: [{ mapping, identifier }, shape === 'tied' ? { mapping: 'none', address: `udp://${host.address}:53`, identifier: second } : { mapping: 'tcp', identifier: second }] };
       const service = this.#cards.service(name, host, identifier, (number) => this.#history.sent.get(number)?.handledBy.push(identifier));
       const element = await accessPoint.register(POOL, options, service);
       running.all.push({ handle: POOL, element });
-      if (hasSide) running.all.push({ handle: SIDE, element: await accessPoint.register(SIDE, { identifier: identifier + 8 }, this.#pair?.service(identifier, service) ?? service) });
+      if (hasSide) running.all.push({ handle: SIDE, element: await accessPoint.register(SIDE, { identifier: identifier + 8, mapping }, this.#pair?.service(identifier, service) ?? service) });
       this.#takeBack(host, planned, running, element);
     });
   }
@@ -209,7 +210,7 @@ class PoolLife {
 
   #clientRole(name: string): Role {
     return this.#roleOf(name, async (host, accessPoint, running) => {
-      const element = await accessPoint.register(CLIENTS, { identifier: running.identifier, rendezvous: true }, this.#cards.clientService(name));
+      const element = await accessPoint.register(CLIENTS, { identifier: running.identifier, mapping: this.carrier, rendezvous: true }, this.#cards.clientService(name));
       running.all.push({ handle: CLIENTS, element });
       if (name === this.plan.clients[0]) await this.#cards.client(host, accessPoint, running.identifier);
     });

@@ -1,9 +1,11 @@
+import { overBoth } from './carrier.js';
 import type { Scenario } from './outcome.js';
 import { poolLife } from './pool-life.js';
 import { scope } from './scope.js';
 import { sessionLife } from './session-life.js';
 
-export const scenarios: readonly Scenario[] = [sessionLife, poolLife, scope];
+/** Each over TCP and over SCTP. */
+export const scenarios: readonly Scenario[] = [...overBoth(sessionLife), ...overBoth(poolLife), ...overBoth(scope)];
 
 export function scenarioOf(name: string): Scenario {
   const scenario = scenarios.find((each) => each.name === name);

@@ -7,6 +7,7 @@ import { quietBound } from '../../machines/bounds.js';
 import { quickTimers } from '../../machines/timers.js';
 import type { WorldHost } from '../world.js';
 import { checksumOf } from './checksum.js';
+import { named, type Carrier } from './carrier.js';
 import type { Scenario } from './outcome.js';
 import { runOn } from './run.js';
 import { checksumsSum, lookUpsAnswered, removalsFair, restInvariants, takeoversFair } from './scope-invariants.js';
@@ -19,14 +20,14 @@ import { Stage, type Role } from './stage.js';
 import { WatchedSession } from './watched-session.js';
 
 /** A whole scope: registrars, pools of elements, users with look-ups and sessions; everything that can go wrong does, then nothing, and then all has to be well. */
-export const scope: Scenario = {
-  name: 'scope',
+export const scope = (carrier: Carrier): Scenario => ({
+  name: named('scope', carrier),
   run: (seed, cut = {}) => {
     const plan = planScope(seed);
-    const stage = new Stage({ seed, cut, ...plan.network });
-    return runOn('scope', stage, seed, cut, () => new Scope(stage, { ...plan, users: plan.users.map((user) => ({ ...user, messages: user.messages.slice(0, cut.messages) })) }).live());
+    const stage = new Stage({ seed, cut, carrier, ...plan.network });
+    return runOn(named('scope', carrier), stage, seed, cut, () => new Scope(stage, { ...plan, users: plan.users.map((user) => ({ ...user, messages: user.messages.slice(0, cut.messages) })) }, carrier).live());
   },
-};
+});
 
 class Scope {
   readonly #stage: Stage;
@@ -38,7 +39,7 @@ class Scope {
   readonly #names = new Map<number, string>();
   #isOver = false;
 
-  constructor(stage: Stage, plan: ScopePlan) {
+  constructor(stage: Stage, plan: ScopePlan, private readonly carrier: Carrier) {
     this.#stage = stage;
     this.#plan = plan;
     for (const { name } of plan.registrars) stage.add(this.#registrarRole(name));
@@ -161,8 +162,8 @@ class Scope {
 
   // ---- parts
 
-  #asap(name: string): string { return `tcp://${this.#stage.process(name).address}:3863`; }
-  #enrp(name: string): string { return `tcp://${this.#stage.process(name).address}:9901`; }
+  #asap(name: string): string { return this.#stage.address(name, 3863); }
+  #enrp(name: string): string { return this.#stage.address(name, 9901); }
   get #allAsap(): string[] { return this.#plan.registrars.map(({ name }) => this.#asap(name)); }
 
   #registrarRole(name: string): Role {
@@ -200,7 +201,7 @@ class Scope {
         this.#elements.set(name, { pool, identifier, accessPoint, process: `${name}#${life}` });
         const service = counterService(this.#plan.styles.get(pool)!, host, `${name}#${life}`, { log: this.#log, transcript: this.#stage.transcript });
         await registered(accessPoint, host, async () => {
-          const element = await accessPoint.register(pool, { identifier, ...service.options }, service.onSession);
+          const element = await accessPoint.register(pool, { identifier, mapping: this.carrier, ...service.options }, service.onSession);
           rotate(element, host, this.#plan.styles.get(pool)!, this.#plan.span / 2);
           this.#stage.transcript.note(name, `is registered in ${pool} at ${accessPoint.registrar?.address ?? 'nobody'}`);
           element.on('lost', ({ reason }) => { this.#stage.transcript.note(name, `has lost its registration: ${reason}`); });

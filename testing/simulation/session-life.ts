@@ -6,6 +6,7 @@ import type { Milliseconds } from '../../environment.js';
 import { RserpoolError } from '../../errors.js';
 import { SeededRandom } from '../seeded-random.js';
 import type { WorldHost } from '../world.js';
+import { named, type Carrier } from './carrier.js';
 import { replyCount } from './counter.js';
 import { planFaults, type PlannedFault } from './faults.js';
 import { runOn } from './run.js';
@@ -16,14 +17,14 @@ import { Stage, type Role } from './stage.js';
 import { WatchedSession, type ScriptedMessage, type SessionScript } from './watched-session.js';
 
 /** A session's life, or that of a few on one link: a registrar, two or three pool elements, a user who sends a handful of messages, and what goes wrong. */
-export const sessionLife: Scenario = {
-  name: 'session',
+export const sessionLife = (carrier: Carrier): Scenario => ({
+  name: named('session', carrier),
   run: (seed, cut = {}) => {
     const plan = planSession(seed);
-    const stage = new Stage({ seed, cut, ...plan.network, counts: ({ from, to }) => (from === USER) !== (to === USER) && from !== REGISTRAR && to !== REGISTRAR });
-    return runOn('session', stage, seed, cut, () => new SessionLife(stage, { ...plan, sessions: plan.sessions.map((session) => ({ ...session, messages: session.messages.slice(0, cut.messages) })) }).live());
+    const stage = new Stage({ seed, cut, carrier, ...plan.network, counts: ({ from, to }) => (from === USER) !== (to === USER) && from !== REGISTRAR && to !== REGISTRAR });
+    return runOn(named('session', carrier), stage, seed, cut, () => new SessionLife(stage, { ...plan, sessions: plan.sessions.map((session) => ({ ...session, messages: session.messages.slice(0, cut.messages) })) }, carrier).live());
   },
-};
+});
 
 export interface SessionPlan {
   readonly network: { readonly latency: Milliseconds; readonly jitter: Milliseconds; readonly loss: number; readonly chunks: 'whole' | 'random'; readonly bufferSize: number };
@@ -115,7 +116,7 @@ class SessionLife {
   readonly #sessions: WatchedSession[] = [];
   #isOn = false;
 
-  constructor(stage: Stage, plan: SessionPlan) {
+  constructor(stage: Stage, plan: SessionPlan, private readonly carrier: Carrier) {
     this.#stage = stage;
     this.#plan = plan;
     stage.add(this.#registrarRole());
@@ -147,7 +148,7 @@ class SessionLife {
 
   // ---- parts
 
-  get #registrarAddress(): string { return `tcp://${this.#stage.process(REGISTRAR).address}:3863`; }
+  get #registrarAddress(): string { return this.#stage.address(REGISTRAR, 3863); }
 
   #registrarRole(): Role {
     return {
@@ -189,7 +190,7 @@ class SessionLife {
         accessPoint = await initialize({ registrars: [this.#registrarAddress], environment: host.environment });
         this.#processes.delete(`${name}#${life - 1}`);
         this.#processes.add(`${name}#${life}`);
-        await registered(accessPoint, host, async () => rotate(await accessPoint!.register('counter', { identifier, ...service.options }, service.onSession), host, this.#plan.style, (this.#plan.rotations.get(name) ?? 0) - this.#stage.now));
+        await registered(accessPoint, host, async () => rotate(await accessPoint!.register('counter', { identifier, mapping: this.carrier, ...service.options }, service.onSession), host, this.#plan.style, (this.#plan.rotations.get(name) ?? 0) - this.#stage.now));
         this.#stage.transcript.note(name, `is registered as ${identifier}`);
       },
       drain: async () => {

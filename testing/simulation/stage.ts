@@ -1,7 +1,10 @@
 import type { Milliseconds } from '../../environment.js';
 import type { MemoryHost } from '../../transports/memory-host.js';
 import type { NetworkEvent, PathOptions } from '../../transports/memory.js';
+import type { Link } from '../../transports/transport.js';
+import { abortAll, watchLinks } from '../links.js';
 import { World, type WorldHost } from '../world.js';
+import { carries, schemes, type Carrier } from './carrier.js';
 import { ActorsAlive } from './actors-alive.js';
 import { describeFault, disturb, type Fault, type PlannedFault } from './faults.js';
 import type { Cut, Violation } from './outcome.js';
@@ -21,6 +24,8 @@ export interface Role {
 export interface StageOptions extends PathOptions {
   readonly seed: number;
   readonly cut: Cut;
+  /** What carries everything. Default TCP. */
+  readonly carrier?: Carrier;
   readonly chunks: 'whole' | 'random';
   readonly bufferSize: number;
   /** Whose segments are counted, for faults between frames. */
@@ -35,6 +40,9 @@ export class Stage {
   readonly actors = new ActorsAlive();
   /** Numbers of the faults that happened. */
   readonly happened: number[] = [];
+  readonly #carrier: Carrier;
+  /** Of processes that have SCTP. */
+  readonly #links = new WeakMap<MemoryHost, ReadonlySet<Link>>();
   readonly #cut: Cut;
   readonly #roles = new Map<string, Role>();
   readonly #playing = new Map<string, MemoryHost>();
@@ -45,9 +53,10 @@ export class Stage {
   #isCalm = true;
   #isLeaving = false;
 
-  constructor({ seed, cut, counts = () => false, ...network }: StageOptions) {
+  constructor({ seed, cut, carrier = 'tcp', counts = () => false, ...network }: StageOptions) {
     this.#cut = cut;
-    this.world = new World({ seed, spoils: true, ...network, trace: (event) => { if (event.kind === 'bytes' && counts(event)) this.#counted(); }, onLate: (late) => { this.#late(late); } });
+    this.#carrier = carrier;
+    this.world = new World({ seed, spoils: true, ...network, ...(carrier === 'sctp' && { duplication: network.loss ?? 0 }), trace: (event) => { if (carries(carrier, event) && counts(event)) this.#counted(); }, onLate: (late) => { this.#late(late); } });
     this.transcript = new Transcript(() => this.world.clock.now());
   }
 
@@ -71,12 +80,16 @@ export class Stage {
 
   process(host: string): WorldHost { return this.world.host(host); }
 
+  /** Where something listens. */
+  address(host: string, port: number): string { return `${schemes[this.#carrier]}://${this.process(host).address}:${port}`; }
+
   /** A new process begins to play its part, unless one does. */
   async start(name: string): Promise<void> {
     const role = this.#roles.get(name);
     if (role === undefined || this.isPlaying(name)) return;
     const host = this.world.host(name);
     this.#playing.set(name, host.process);
+    if (this.#carrier === 'sctp') this.#links.set(host.process, watchLinks(host));
     await this.track(host.process, `start of ${name}`, role.start(host));
   }
 
@@ -129,6 +142,7 @@ export class Stage {
     const over = (): void => { undisturbed(); there?.(); };
     switch (fault.kind) {
       case 'crash':
+        if (fault.peersSee === 'reset') abortAll(this.#linksOf(process)); // else SCTP's peers hear nothing
         process.crash({ peersSee: fault.peersSee });
         return this.#backAfter(fault.host, fault.back, over);
       case 'drain': return this.#drain(fault.host, process, fault.back, over);
@@ -136,12 +150,14 @@ export class Stage {
         process.freeze();
         return this.#endAfter(fault.span, () => { this.#thaw(process, since); over(); });
       default: {
-        const end = disturb(this.world.network, fault);
+        const end = disturb(this.world.network, fault, (host) => this.#linksOf(host));
         if (end === undefined || !('span' in fault)) return over();
         this.#endAfter(fault.span, () => { this.transcript.note('FAULT', `over: ${describeFault(fault)}`); end(); over(); });
       }
     }
   }
+
+  #linksOf(process: MemoryHost): Iterable<Link> { return this.#links.get(process) ?? []; }
 
   /** Nothing comes for longer than an end may be silent: to both a fault, though nobody planned it. */
   #late({ from, to, delay }: { readonly from: string; readonly to: string; readonly delay: Milliseconds }): void {
