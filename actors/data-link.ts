@@ -13,7 +13,7 @@ import { Vouching } from './liveness.js';
 import { inSlices } from './slices.js';
 
 /** Of all connections that carry sessions, at both ends. Silence is judged here (D-28, D-29), on SCTP, too. */
-export const dataChannel: LinkOptions = { framing: mappingFraming, ppid: MAPPING_PPID, silence: Infinity };
+export const dataChannel: LinkOptions = { framing: mappingFraming, ppid: MAPPING_PPID, gathersFrames: true, silence: Infinity };
 
 /** A session as its link sees it: frames come by its number on that link. */
 export interface LinkSession {

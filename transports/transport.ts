@@ -92,6 +92,9 @@ export interface LinkOptions {
   readonly framing: Framing;
   /** Payload protocol identifier of its frames, where the transport has such a thing (SCTP): ASAP 11, ENRP 12. Default 11. */
   readonly ppid?: number;
+  /** Whether frames of one turn go side by side in one message, as far as a packet holds them, where the transport has messages (SCTP). Default false: each is a
+   *  message of its own, as RFC 5352 and RFC 5353 want it of ASAP's and ENRP's. */
+  readonly gathersFrames?: boolean;
   /** Bytes queued above which `send` returns false. Default 256 KiB. */
   readonly highWaterMark?: number;
   /** Bytes queued above which the link is destroyed with QUEUE_OVERFLOW. Default none. */

@@ -3,6 +3,7 @@ import { TransportError, UsageError } from '../../errors.js';
 import { formatAddress } from '../address.js';
 import type { Link, LinkHandler, LinkOptions, ListenOptions, MessageOptions, PathInfo, TransportAddress } from '../transport.js';
 import type { Association, AssociationOwner } from './association.js';
+import { Gathering } from './gathering.js';
 import { Fifo, type SctpMessage, type Undelivered } from './messages.js';
 import type { SctpSettings } from './settings.js';
 
@@ -13,7 +14,7 @@ export interface LinkWorld {
   readonly settings: SctpSettings;
 }
 
-/** A link over an association: a frame is a message, or several together are. */
+/** A link over an association: a frame is a message, or several together are (`gathersFrames`; those that come are taken either way). */
 export class SctpLink implements Link, AssociationOwner {
   readonly #world: LinkWorld;
   readonly #options: LinkOptions;
@@ -30,7 +31,7 @@ export class SctpLink implements Link, AssociationOwner {
   readonly #peer: TransportAddress;
   readonly #began: Milliseconds;
   readonly #inbox = new Fifo<SctpMessage>();
-  readonly #room = { bytes: Buffer.alloc(0), offset: 0 };
+  readonly #gathering: Gathering;
   #gone: (() => void) | undefined;
   #accept: ((link: Link) => LinkHandler) | undefined; // until it is established
   #firstFrameTimeout: Milliseconds | undefined;
@@ -75,6 +76,7 @@ export class SctpLink implements Link, AssociationOwner {
     this.#ppid = options.ppid ?? ASAP;
     this.#mark = options.highWaterMark ?? HIGH_WATER_MARK;
     this.#limit = options.maxQueued ?? Infinity;
+    this.#gathering = new Gathering(this.#ppid, options.gathersFrames === true ? (world.settings.mtu - AROUND_A_MESSAGE) & ~3 : 0);
     this.#began = world.clock.now();
   }
 
@@ -82,7 +84,7 @@ export class SctpLink implements Link, AssociationOwner {
   get peer(): TransportAddress { return this.#peer; }
   get lastHeard(): Milliseconds { return this.#association?.lastHeard ?? this.#began; }
   get lastSent(): Milliseconds { return this.#association?.lastSent ?? this.#began; }
-  get queued(): number { return this.#state === 'down' ? 0 : this.#earlyBytes + (this.#association?.sender.unsentBytes ?? 0); }
+  get queued(): number { return this.#state === 'down' ? 0 : this.#gathering.bytes + this.#earlyBytes + (this.#association?.sender.unsentBytes ?? 0); }
   get writable(): boolean { return this.#isWritable && this.#isOpen(); }
   get path(): Required<PathInfo> | undefined {
     const sender = this.#association?.isOpen === true ? this.#association.sender : undefined;
@@ -94,15 +96,21 @@ export class SctpLink implements Link, AssociationOwner {
   /** @throws UsageError INVALID_DATA for an empty message, MESSAGE_TOO_LARGE, INVALID_OPTION for a stream there cannot be. */
   send(frame: Uint8Array, { ppid = this.#ppid, stream = 0, unordered = false, acknowledged }: MessageOptions = {}): boolean {
     this.#check(frame.length, stream);
-    if (this.#isOpen()) this.#queue({ bytes: frame, ppid, stream, unordered, acknowledged });
+    if (!this.#isOpen() || this.#overflows(frame.length)) return false;
+    if (ppid === this.#ppid && !unordered && acknowledged === undefined && frame.length <= this.#gathering.bound) {
+      const { bytes, offset } = this.#gather(frame.length, stream);
+      bytes.set(frame, offset);
+    } else {
+      this.#takeGathered();
+      this.#queue({ bytes: frame, ppid, stream, unordered, acknowledged });
+      this.#queued();
+    }
     return this.writable;
   }
 
   reserve(length: number): { readonly bytes: Buffer; readonly offset: number } {
     this.#check(length, 0);
-    const bytes = this.#room.bytes = Buffer.allocUnsafe(length);
-    if (this.#isOpen()) this.#queue({ bytes, ppid: this.#ppid, stream: 0, unordered: false }); // read when the packet is made, at the end of the turn
-    return this.#room;
+    return this.#isOpen() && !this.#overflows(length) ? this.#gather(length, 0) : unseen(length);
   }
 
   flushSoon(): void {
@@ -135,6 +143,7 @@ export class SctpLink implements Link, AssociationOwner {
   /** The socket and the address are there. */
   attach(association: Association, local: TransportAddress): void {
     this.#local = local;
+    this.#takeGathered();
     this.#association = association;
     association.silence = this.#options.silence ?? association.silence;
     for (const message of this.#early) association.send(message);
@@ -161,25 +170,49 @@ export class SctpLink implements Link, AssociationOwner {
     if (!Number.isInteger(stream) || stream < 0 || stream >= streams) throw new UsageError('INVALID_OPTION', `stream ${stream}; there are ${streams}`);
   }
 
+  /** Room in the message that grows until the end of the turn, or until something comes that is not to go into it. */
+  #gather(length: number, stream: number): { readonly bytes: Buffer; readonly offset: number } {
+    if (!this.#gathering.fits(length, stream)) this.#takeGathered();
+    const room = this.#gathering.reserve(length, stream);
+    this.#association?.flushSoon();
+    this.#queued();
+    return room;
+  }
+
+  #takeGathered(): void {
+    const message = this.#gathering.take();
+    if (message !== undefined) this.#queue(message);
+  }
+
   #queue(message: SctpMessage): void {
-    this.#wantsWrite = true;
     if (this.#association === undefined) {
       this.#early.push(message);
       this.#earlyBytes += message.bytes.length;
     } else {
       this.#association.send(message);
     }
-    const { queued } = this;
-    if (queued > this.#mark) this.#isWritable = false;
-    if (queued <= this.#limit) return;
+  }
+
+  #queued(): void {
+    this.#wantsWrite = true;
+    if (this.queued > this.#mark) this.#isWritable = false;
+  }
+
+  /** Before it is queued: nobody is left with room that is never filled. */
+  #overflows(length: number): boolean {
+    const queued = this.queued + length;
+    if (queued <= this.#limit) return false;
     this.#world.logger.warn({ peer: this.#peer, queued, limit: this.#limit }, 'the peer does not read: link destroyed');
     this.destroy(new TransportError('QUEUE_OVERFLOW', `more than ${this.#limit} bytes wait for ${this.#peer}`));
+    return true;
   }
 
   beforeFlush(): void {
-    if (!this.#wantsWrite || this.#state !== 'up') return;
-    if (this.#handler.beforeWrite !== undefined) this.#tell('beforeWrite');
-    this.#wantsWrite = false;
+    if (this.#wantsWrite && this.#state === 'up') {
+      if (this.#handler.beforeWrite !== undefined) this.#tell('beforeWrite');
+      this.#wantsWrite = false;
+    }
+    this.#takeGathered();
   }
 
   relieved(): void {
@@ -354,6 +387,7 @@ export class SctpLink implements Link, AssociationOwner {
     this.#endedWith = undefined;
     this.#stopPhase();
     clock.clearTimeout(this.#frameTimer);
+    this.#takeGathered();
     this.#undelivered = this.#association?.undelivered ?? { unsent: this.#early, unacknowledged: [] };
     this.#inbox.clear();
     this.#gone?.();
@@ -397,4 +431,9 @@ export class SctpLink implements Link, AssociationOwner {
 
 const ASAP = 11;
 const HIGH_WATER_MARK = 0x4_0000;
+/** Headers of IPv6, UDP, SCTP and DATA, and a SACK: a gathered message fits a packet with one, so that nothing in it waits for another packet. */
+const AROUND_A_MESSAGE = 40 + 8 + 12 + 16 + 20;
 const NOBODY: LinkHandler = { frame: () => undefined, down: () => undefined };
+
+/** For a frame that is dropped. */
+const unseen = (length: number): { bytes: Buffer; offset: number } => ({ bytes: Buffer.allocUnsafe(length), offset: 0 });

@@ -11,6 +11,8 @@ import { rawNetwork } from './raw-peer.js';
 describeTransport('sctp+udp', () => memoryWorld(), { hasFaults: true, silence: 'judged' });
 describeTransport('sctp+udp that judges no silence', () => memoryWorld({}, { silence: Infinity, maxRetransmissions: Infinity }), { hasFaults: true, silence: 'ignored' });
 
+describeTransport('sctp+udp that gathers frames', async () => gathering(await memoryWorld()), { hasFaults: true, silence: 'judged' });
+
 describe.each([[0.05, 1], [0.05, 2], [0.15, 3], [0.15, 4]])('%f of all datagrams lost, others late, twice and out of order; seed %i', (loss, seed) => {
   describeTransport('sctp+udp', () => memoryWorld({ seed, latency: 2, jitter: 6, loss }, { silence: 2000, closeTimeout: 10_000 }));
 });
@@ -43,6 +45,16 @@ const doors: Listener[] = [];
 afterEach(async () => {
   for (const door of doors.splice(0)) await door.close();
 });
+
+/** As of links that carry sessions. */
+function gathering(world: TransportWorld): TransportWorld {
+  const ask = (transport: TransportWorld['client']): TransportWorld['client'] => ({
+    schemes: transport.schemes,
+    connect: (at, handler, options) => transport.connect(at, handler, { ...options, gathersFrames: true }),
+    listen: (at, accept, options) => transport.listen(at, accept, { ...options, gathersFrames: true }),
+  });
+  return { ...world, client: ask(world.client), server: ask(world.server) };
+}
 
 async function memoryWorld(options: ConstructorParameters<typeof World>[0] = {}, settings: SctpOptions = {}): Promise<TransportWorld> {
   const world = new World(options);

@@ -1,3 +1,4 @@
+import { TransportError } from '../../../errors.js';
 import { SCTP_DEFAULTS } from '../../../transports/sctp/settings.js';
 import { Stack, type StackWorld } from '../../../transports/sctp/stack.js';
 import { loadPackage } from '../../../transports/sctp/package.js';
@@ -72,7 +73,10 @@ class RawSocket implements ByteSocket, AssociationOwner {
   }
 
   end(): void { this.#association?.shutdown(); }
-  destroy(): void { this.#stack?.close(); }
+  destroy(): void {
+    this.#association?.end(new TransportError('LINK_CLOSED', 'destroyed')); // with its timers
+    this.#stack?.close();
+  }
   resetAndDestroy(): void { this.destroy(); }
   cork(): void { /* written at the end of the turn anyway */ }
   uncork(): void { /* so is this */ }
