@@ -60,6 +60,8 @@ export class DataLink implements LinkHandler {
   peerFeatures = 0;
   /** What a message of a pool element takes of its pool user's credit beside its bytes. */
   messageCharge = 0;
+  /** The peer does not speak our frames; what they alone can say is not to be had. */
+  isPlain = false;
   /** The pool element at the other end, where it has said which one it is. */
   peIdentifier: number | undefined;
   /** Its owner's: business cards (RFC 5352 §3.9). */

@@ -7,16 +7,19 @@ import type { TransportError } from '../errors.js';
 import type { BusinessCard } from '../machines/control-channel.js';
 import type { Timers } from '../machines/timers.js';
 import { LoopMonitor } from '../transports/loop-monitor.js';
+import type { Link, LinkHandler } from '../transports/transport.js';
 import type { PoolElement } from '../wire/index.js';
 import type { Frame } from '../wire/mapping.js';
 import { BusinessCards } from './business-cards.js';
 import { ControlChannel } from './control-channel.js';
 import { dataChannel, DataLink, type DataLinkOwner } from './data-link.js';
+import { Inquiry } from './introduction.js';
 import { Followers, inSlices } from './slices.js';
 import { anything, checkOptions, invalid, isCount, isDelay, isFunction, isOneOf, isSignal, isU32 } from './options.js';
 import type { Unsubscribe } from './emitter.js';
 import type { ActorEnvironment } from './environment.js';
 import { dataAddressOf, mappingOf } from './mappings.js';
+import { PlainElementLink } from './plain-element-link.js';
 import type { PoolView } from './pool.js';
 import type { Meeting } from './session-mover.js';
 import { Service, type ServiceSetup, type SharedPlane } from './service.js';
@@ -42,6 +45,8 @@ export class DataPlane implements SharedPlane, DataLinkOwner {
   readonly followers: Followers;
   readonly #links = new Map<string, DataLink>();
   readonly #addresses = new Map<DataLink, string>();
+  /** Where somebody speaks our frames who was not known to. */
+  readonly #speaking = new Set<string>();
   /** And what each of them is a session with. */
   readonly #sessions = new Map<UserSession, string>();
   /** Pools that sessions are open with: what is known of them stays current. */
@@ -93,7 +98,7 @@ export class DataPlane implements SharedPlane, DataLinkOwner {
   async close(): Promise<void> {
     for (const session of [...this.#sessions.keys()]) session.destroy();
     await Promise.all([...this.#services].map((service) => service.close()));
-    for (const link of [...this.#links.values()]) link.close();
+    for (const link of [...this.#addresses.keys()]) link.close();
     for (const timer of this.#idle.values()) this.environment.clock.clearTimeout(timer);
     this.monitor.stop();
   }
@@ -107,11 +112,36 @@ export class DataPlane implements SharedPlane, DataLinkOwner {
     if (known) return known;
     const link = new DataLink(this);
     link.control = this.#openControlChannel(link);
-    this.#links.set(address, link);
     this.#addresses.set(link, address);
     this.linkOpened();
-    const transport = this.environment.transports(schemeOf(address));
-    return link.attach(transport.connect(address, link, { ...dataChannel, connectTimeout: this.timers.connectTimeout }), false);
+    if (element.capabilities === undefined && !this.#speaking.has(address)) return this.#ask(link, address);
+    this.#links.set(address, link);
+    return link.attach(this.#connect(address, link), false);
+  }
+
+  #connect(address: string, handler: LinkHandler): Link {
+    return this.environment.transports(schemeOf(address)).connect(address, handler, { ...dataChannel, connectTimeout: this.timers.connectTimeout });
+  }
+
+  /** Of whom it is not known whether it speaks our frames each session has an association of its own, as RFC 5352 has it. */
+  #ask(link: DataLink, address: string): DataLink {
+    const { clock } = this.environment;
+    const inquiry = new Inquiry(clock, {
+      speaksFrames: () => {
+        remember(this.#speaking, address);
+        if (!this.#links.has(address)) this.#links.set(address, link);
+        link.up();
+        return link;
+      },
+      isPlain: (connection) => {
+        const plain = new PlainElementLink(connection, link, clock);
+        link.isPlain = true;
+        link.attach(plain, true);
+        return plain;
+      },
+      down: (reason) => { link.down(reason); },
+    });
+    return link.attach(inquiry.on(this.#connect(address, inquiry)), false);
   }
 
   sessionLeft(link: DataLink): void {
@@ -143,7 +173,9 @@ export class DataPlane implements SharedPlane, DataLinkOwner {
 
   /** Word from elsewhere that a pool element is gone: only makes us ask it (D-19). */
   probe(element: PoolElement): void {
-    if (mappingOf(element).canCarrySessions) this.#links.get(dataAddressOf(element))?.probe();
+    if (!mappingOf(element).canCarrySessions) return;
+    const gone = dataAddressOf(element);
+    for (const [link, address] of this.#addresses) if (address === gone) link.probe();
   }
 
   // ---- SharedPlane
@@ -162,6 +194,7 @@ export class DataPlane implements SharedPlane, DataLinkOwner {
     }
     const sessions = [...link.sessions.values()].filter((session) => session instanceof UserSession);
     inSlices(this.environment.clock, sessions, (session) => { if (session.isOn(link)) session.linkUp(); });
+    this.sessionLeft(link); // whom it was for may have gone
   }
 
   down(link: DataLink, _reason: TransportError): void {
@@ -190,6 +223,15 @@ export class DataPlane implements SharedPlane, DataLinkOwner {
     return new ControlChannel(link, { clock, logger, isService: false, card: () => this.cards.ofUser(), lookUp: (card) => { this.cards.lookUp(card); } });
   }
 }
+
+/** The newest so many. */
+function remember(addresses: Set<string>, address: string): void {
+  addresses.delete(address);
+  addresses.add(address);
+  if (addresses.size > MOST_SPEAKING) addresses.delete(addresses.values().next().value as string);
+}
+
+const MOST_SPEAKING = 10_000;
 
 /** @throws UsageError INVALID_OPTION. */
 export function checkSessionOptions(options: SessionOptions): void {

@@ -15,16 +15,17 @@ export interface Mapping {
   readonly isOf: (element: Pick<PoolElement, 'userTransport' | 'capabilities'>) => boolean;
 }
 
-/** Ours, of parameter 0x8f02: which versions of our frames (wire/mapping.ts) the element speaks. Without it an element is reached in Basic Mode. */
+/** Ours, of parameter 0x8f02: which versions of our frames (wire/mapping.ts) the element speaks. Without it, one over TCP is reached in Basic Mode; one over SCTP, where RFC 5352
+ *  needs no frames, is asked (introduction.ts). */
 export const SPEAKS_FRAMES = Uint8Array.of(1);
 
 /** NO_MAPPING, Basic Mode: the pool only names the server. */
 export const noMapping: Mapping = { id: 0x00, name: 'none', canCarrySessions: false, isOf: () => true };
-const carriesFrames = (id: number, transport: 'sctp' | 'tcp'): Mapping => ({
-  id, name: transport, canCarrySessions: true, isOf: ({ userTransport, capabilities }) => userTransport.transport === transport && capabilities !== undefined,
-});
-export const sctpMapping = carriesFrames(0x01, 'sctp');
-export const tcpMapping = carriesFrames(0x02, 'tcp');
+export const sctpMapping: Mapping = {
+  id: 0x01, name: 'sctp', canCarrySessions: true,
+  isOf: ({ userTransport, capabilities }) => userTransport.transport === 'sctp' && (capabilities !== undefined || userTransport.use === 'data-and-control'), // RFC 5354 §3.4: without control there are no cookies
+};
+export const tcpMapping: Mapping = { id: 0x02, name: 'tcp', canCarrySessions: true, isOf: ({ userTransport, capabilities }) => userTransport.transport === 'tcp' && capabilities !== undefined };
 
 /** In the order in which they are recognised. */
 export const mappings: readonly Mapping[] = [sctpMapping, tcpMapping, noMapping];
@@ -37,6 +38,10 @@ export const mappingOfScheme = (scheme: string): Mapping => (transportOfScheme(s
 /** Where an element of that mapping is, as it is registered. RFC 5354 §3.4: over SCTP control goes with the data. */
 export const userTransport = ({ name }: Mapping, host: string, port: number): TransportParameter =>
   name === 'sctp' ? { transport: 'sctp', port, use: 'data-and-control', addresses: [host] } : { transport: 'tcp', port, addresses: [host] };
+
+/** Who is known by an address only: over TCP nothing but our frames carries sessions; over SCTP it is asked. */
+export const reachedAt = (mapping: Mapping, host: string, port: number): Pick<PoolElement, 'userTransport' | 'capabilities'> =>
+  ({ userTransport: userTransport(mapping, host, port), capabilities: mapping === tcpMapping ? SPEAKS_FRAMES : undefined });
 
 /** Where the data channels of an element come in. @throws UsageError INVALID_URL where its mapping has none. */
 export function dataAddressOf(element: Pick<PoolElement, 'userTransport' | 'capabilities'>): TransportAddress {

@@ -7,7 +7,7 @@ import type { AccessPointEvents, ErrorReport, PoolElementHandle } from './access
 import type { DataPlane } from './data-plane.js';
 import type { Emitter } from './emitter.js';
 import { FirstChoice } from './first-choice.js';
-import { areTied, mappingOf, mappingOfScheme, SPEAKS_FRAMES, userTransport } from './mappings.js';
+import { areTied, mappingOf, mappingOfScheme, reachedAt } from './mappings.js';
 import { hex } from './session-failures.js';
 import { modeFor, targetOf, type AccessPointSendOptions, type Target } from './sending-options.js';
 import { SendingSession } from './sending-session.js';
@@ -203,7 +203,7 @@ export class Sending {
     const name = `address ${address}`;
     const { scheme, host, port } = parseAddress(address, [schemeOf(address)]);
     const element: PoolElement = {
-      identifier: 0, homeRegistrar: 0, registrationLife: -1, policy: { policy: 'round-robin' }, userTransport: userTransport(mappingOfScheme(scheme), host, port), capabilities: SPEAKS_FRAMES,
+      identifier: 0, homeRegistrar: 0, registrationLife: -1, policy: { policy: 'round-robin' }, ...reachedAt(mappingOfScheme(scheme), host, port),
     };
     return this.#sessions.get(name) ?? this.#open(name, '', undefined, new FirstChoice(this.#plane.pools, element, true, true), address);
   }

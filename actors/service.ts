@@ -6,17 +6,20 @@ import type { BusinessCard } from '../machines/control-channel.js';
 import type { Timers } from '../machines/timers.js';
 import type { LoopMonitor } from '../transports/loop-monitor.js';
 import { parseAddress, schemeOf } from '../transports/address.js';
-import type { Listener, TransportAddress } from '../transports/transport.js';
+import type { Link, LinkHandler, Listener, TransportAddress } from '../transports/transport.js';
 import { poolHandleKey, type PoolElement } from '../wire/index.js';
 import { closeCodes, encodeFrame, type CloseCode, type Frame } from '../wire/mapping.js';
 import { writeFrame } from '../delivery/port.js';
 import type { BusinessCards } from './business-cards.js';
 import { ControlChannel } from './control-channel.js';
+import { transportOfScheme } from './control-transports.js';
 import { dataChannel, DataLink, type DataLinkOwner } from './data-link.js';
 import type { ActorEnvironment } from './environment.js';
 import { checkCookieKeys, CookieSigner, type CookieOptions } from './cookie-signer.js';
+import { Arrival } from './introduction.js';
 import { boundOf, checkLiveness, portOf, type Liveness, type Prover } from './liveness.js';
 import { anything, invalid, isBoolean, isCount, isDelay, isFunction } from './options.js';
+import { PlainUserLink } from './plain-user-link.js';
 import { inSlices } from './slices.js';
 import type { EndOptions } from './waiting.js';
 import { ServiceInstance, type ServiceSession } from './service-session.js';
@@ -82,6 +85,8 @@ export class Service implements DataLinkOwner {
   readonly #epochs = new Epochs<ServiceInstance>();
   readonly #sessions = new Set<ServiceInstance>();
   readonly #links = new Set<DataLink>();
+  /** Of whom nothing is known yet. */
+  readonly #arrivals = new Set<Arrival>();
   readonly #unsubscribe: () => void;
   #listener: Listener | undefined;
   #prover: Prover | undefined;
@@ -114,15 +119,35 @@ export class Service implements DataLinkOwner {
   /** @returns the address with the port that was given. */
   async listen(address: TransportAddress): Promise<TransportAddress> {
     const transport = this.environment.transports(schemeOf(address));
-    this.#listener = await transport.listen(address, (link) => {
-      const dataLink = new DataLink(this);
-      dataLink.control = this.#openControlChannel(dataLink);
-      this.#links.add(dataLink);
-      this.#plane.linkOpened();
-      return dataLink.attach(link, true);
-    }, { ...dataChannel, firstFrameTimeout: 5_000, frameTimeout: 10_000, maxQueued: MAX_QUEUED });
+    const speaksFirst = transportOfScheme(schemeOf(address)) === 'tcp'; // pool users of others may have nothing to say for long
+    this.#listener = await transport.listen(address, (link) => (speaksFirst ? this.#newLink().attach(link, true) : this.#introduce(link)), {
+      ...dataChannel, ...(speaksFirst && { firstFrameTimeout: 5_000 }), frameTimeout: 10_000, maxQueued: MAX_QUEUED,
+    });
     await this.#prove(address);
     return this.#listener.address;
+  }
+
+  #newLink(): DataLink {
+    const link = new DataLink(this);
+    link.control = this.#openControlChannel(link);
+    this.#links.add(link);
+    this.#plane.linkOpened();
+    return link;
+  }
+
+  /** Its first word tells whether it speaks our frames. */
+  #introduce(link: Link): LinkHandler {
+    const arrival = new Arrival(link, (first) => {
+      this.#arrivals.delete(arrival);
+      const dataLink = this.#newLink();
+      if (first === undefined) return dataLink.attach(link, true);
+      const { clock, random } = this.environment;
+      const plain = new PlainUserLink(link, dataLink, clock, first, Buffer.from(random.bytes(16)));
+      dataLink.attach(plain, true);
+      return plain;
+    }, () => { this.#arrivals.delete(arrival); });
+    this.#arrivals.add(arrival);
+    return arrival;
   }
 
   async #prove(address: TransportAddress): Promise<void> {
@@ -170,7 +195,7 @@ export class Service implements DataLinkOwner {
     this.#isDraining = true;
     this.#unsubscribe();
     for (const session of [...this.#sessions]) session.shutDown();
-    for (const link of this.#links) link.close();
+    for (const link of [...this.#links, ...this.#arrivals]) link.close();
     await this.#prover?.close();
     await this.#listener?.close();
   }

@@ -4,7 +4,7 @@ import { copyOf, pieceOf } from '../delivery/buffers.js';
 import { UserHalf, type UserHalfOwner } from '../delivery/user-half.js';
 import type { Kept } from '../delivery/window.js';
 import type { Milliseconds } from '../environment.js';
-import { AbortError, SessionError, UsageError, type RserpoolError, type TransportError } from '../errors.js';
+import { AbortError, FeatureUnavailableError, SessionError, UsageError, type RserpoolError, type TransportError } from '../errors.js';
 import { decodeAsap, poolHandleOf, poolHandleText, type PoolElement } from '../wire/index.js';
 import { ASAP_PPID, mapping, offsets, readU32 } from '../wire/mapping.js';
 import { decodeCoverage } from '../wire/snapshot.js';
@@ -124,6 +124,7 @@ export class UserSession implements MoverOwner, SenderOwner, UserHalfOwner {
   send(data: Uint8Array | string, options?: SendOptions): Promise<void> {
     try {
       this.#checkSending();
+      if (options?.ack === true) this.#checkFrames('ack');
       checkSend(data, options, this.half.window.limits);
       return this.#sender.send(typeof data === 'string' ? Buffer.from(data) : data, options); // copied where it is kept (D-22)
     } catch (error) {
@@ -136,6 +137,7 @@ export class UserSession implements MoverOwner, SenderOwner, UserHalfOwner {
   request(data: Uint8Array | string, options?: RequestOptions): Promise<Reply> {
     try {
       this.#checkSending();
+      this.#checkFrames('request()');
       checkSend(data, options, this.half.window.limits, 'request');
       return this.#sender.send(typeof data === 'string' ? Buffer.from(data) : data, options, (this.#requests ??= new SessionRequests((error) => { this.complain(error, {}); })));
     } catch (error) {
@@ -321,6 +323,7 @@ export class UserSession implements MoverOwner, SenderOwner, UserHalfOwner {
 
   #accepted(bytes: Buffer, start: number): void {
     if (this.#mover.isSucceeded) return this.#mover.leaveSucceeded(new SessionError('ELEMENT_UNREACHABLE', `another pool element is where ${hex(this.peIdentifier)} was`, { outcome: 'not-taken' }));
+    if (this.#mover.link?.isPlain === true) this.half.weaken();
     const flags = bytes[start + 5]!;
     const { stateful, streaming } = mapping.ACCEPT.flags;
     this.half.accepted({ stateful: (flags & stateful) !== 0, streaming: (flags & streaming) !== 0, credit: readU32(bytes, start + offsets.ACCEPT.credit) });
@@ -382,6 +385,11 @@ export class UserSession implements MoverOwner, SenderOwner, UserHalfOwner {
   #checkSending(): void {
     if (this.#isOver) throw new SessionError('SESSION_CLOSED', 'the session is closed', { outcome: 'not-taken' });
     if (this.#closing !== undefined) throw new UsageError('CLOSED', 'close() has been called');
+  }
+
+  /** @throws FeatureUnavailableError: which reply, or acknowledgement, is whose is said by our frames alone. */
+  #checkFrames(feature: string): void {
+    if (this.#mover.link?.isPlain === true) throw new FeatureUnavailableError(feature, 'mapping sctp towards a pool element that does not speak our frames');
   }
 
   #rejected(error: RserpoolError): Promise<never> {

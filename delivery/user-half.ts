@@ -255,6 +255,11 @@ export class UserHalf extends Credit {
    *  handled need not be kept, nor does anything wait for a cookie. */
   onForeignCookie(stored: StoredCookie): void {
     this.cookie = stored;
+    this.weaken();
+  }
+
+  /** What is handled is not said, or not by what the cookie contains. */
+  weaken(): void {
     this.#named = undefined;
     if (this.#mode === 'effectively-once') this.#mode = 'at-least-once';
     for (const entry of this.window.kept()) {

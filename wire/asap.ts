@@ -1,6 +1,6 @@
 import { list, optional, u32 } from './field.js';
 import { codec, type AnyMessageOf, type MessageOf, type MessageTable } from './message.js';
-import { Cookie, Generation, ItemsWanted, OperationError, PeIdentifier, PoolElement, PoolHandle, PoolPage, PoolSize, Snapshot } from './parameters.js';
+import { Capabilities, Cookie, Generation, ItemsWanted, OperationError, PeIdentifier, PoolElement, PoolHandle, PoolPage, PoolSize, Snapshot } from './parameters.js';
 import { Policy } from './policies.js';
 import { ControlTransport } from './transport-parameters.js';
 
@@ -64,6 +64,11 @@ export const asap = {
   ASAP_ERROR: {
     type: 0x0e, rfc: '5352 §2.2.14', flags: {},
     body: { error: OperationError },
+  },
+  // Ours, between the two ends of a session over SCTP: its type's bits say "skip" (RFC 5352 §2.2).
+  ASAP_CAPABILITIES: {
+    type: 0x8f, rfc: 'none', flags: { answer: 0x01 },
+    body: { capabilities: Capabilities },
   },
 } as const satisfies MessageTable;
 

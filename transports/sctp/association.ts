@@ -2,7 +2,7 @@ import type { Milliseconds } from '../../environment.js';
 import { TransportError } from '../../errors.js';
 import type { Endpoint } from '../network.js';
 import { causesOf, STALE_COOKIE } from './causes.js';
-import { ChunkType, padded, readU16, readU32, writeU32 } from './chunks.js';
+import { ChunkType, IMMEDIATE, padded, readU16, readU32, writeU32 } from './chunks.js';
 import type { Cookie } from './cookie.js';
 import type { SctpMessage, Undelivered } from './messages.js';
 import type { SctpChunk } from './package.js';
@@ -222,7 +222,7 @@ export class Association {
     if (receiver === undefined || !RECEIVING.has(this.state)) return true;
     const stream = readU16(bytes, at + 8);
     const reception = receiver.take(readU32(bytes, at + 4), bytes[at + 1]!, stream, readU16(bytes, at + 10), readU32(bytes, at + 12), bytes.subarray(at + 16, end));
-    if (reception === 'no room') this.#sackDue = true;
+    if (reception === 'no room' || (bytes[at + 1]! & IMMEDIATE) !== 0) this.#sackDue = true;
     if (reception === 'no such stream') this.#control.push(this.#stack.encode('error', { error_causes: [{ cause: 'INVALID_STREAM_IDENTIFIER', stream_id: stream }] }));
     if (reception === 'message too long') {
       this.abort(new TransportError('PEER_MISBEHAVED', `${this.#name} sent a message longer than ${this.#stack.settings.maxMessage} bytes`));

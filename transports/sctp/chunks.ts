@@ -9,6 +9,8 @@ export const ChunkType = {
 export const END = 0x01;
 export const BEGIN = 0x02;
 export const UNORDERED = 0x04;
+/** RFC 7053: the sender waits for the SACK. */
+export const IMMEDIATE = 0x08;
 /** Of ABORT and SHUTDOWN COMPLETE: the tag is the receiver's own way of calling the sender, who knows of no association. */
 export const REFLECTED = 0x01;
 

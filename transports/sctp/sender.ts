@@ -1,5 +1,5 @@
 import type { Milliseconds } from '../../environment.js';
-import { ahead, BEGIN, DATA_HEADER, END, padded, readU16, u32, UNORDERED } from './chunks.js';
+import { ahead, BEGIN, DATA_HEADER, END, IMMEDIATE, padded, readU16, u32, UNORDERED } from './chunks.js';
 import { Fifo, type SctpMessage, type Undelivered } from './messages.js';
 import type { SctpSettings } from './settings.js';
 
@@ -134,7 +134,8 @@ export class Sender {
     const isEnd = end === message.bytes.length;
     const stream = message.stream % this.#streams; // more than the peer takes: they share
     const ssn = message.unordered ? 0 : (this.#ssns[stream] ?? 0); // D19: unordered ones take no number
-    const flags = (start === 0 ? BEGIN : 0) | (isEnd ? END : 0) | (message.unordered ? UNORDERED : 0);
+    const isAwaited = isEnd && message.acknowledged !== undefined && this.#queue.length === 1;
+    const flags = (start === 0 ? BEGIN : 0) | (isEnd ? END : 0) | (message.unordered ? UNORDERED : 0) | (isAwaited ? IMMEDIATE : 0);
     const fragment: Fragment = { tsn: this.#nextTsn, message, start, end, flags, stream, ssn, state: 'flying', sentAt: 0, transmissions: 0, missing: 0 };
     this.#nextTsn = u32(this.#nextTsn + 1);
     this.#sent.push(fragment);
