@@ -105,7 +105,7 @@ export const asapExamples: readonly Example[] = [
   { rfc: '5352 §2.2.12', message: { type: 'ASAP_COOKIE_ECHO', cookie: new Uint8Array(0) }, bytes: bytesOf('0c 00 0008', '000d 0004') },
   { rfc: '5352 §2.2.13', message: { type: 'ASAP_BUSINESS_CARD', poolHandle: handle, failoverOrder: [small, extended] }, bytes: bytesOf('0d 00 006f', HANDLE, SMALL, EXTENDED, '00') },
   { rfc: '5352 §2.2.14', message: { type: 'ASAP_ERROR', error: unknownHandle }, bytes: bytesOf('0e 00 000c', UNKNOWN_HANDLE) },
-  { rfc: 'none', message: { type: 'ASAP_CAPABILITIES', flags: { answer: true }, capabilities: Uint8Array.of(1) }, bytes: bytesOf('8f 01 000c', '8f02 0005 01 000000') },
+  { rfc: 'none', message: { type: 'ASAP_CAPABILITIES', flags: { answer: true }, capabilities: Uint8Array.of(1) }, bytes: bytesOf('8f 01 0009', '8f02 0005 01 000000') },
 ];
 
 export const enrpExamples: readonly Example[] = [
