@@ -1,6 +1,7 @@
 import { lookup } from 'node:dns/promises';
 import { silentLogger, type Clock, type Logger, type Milliseconds, type Random } from '../environment.js';
-import { FeatureUnavailableError, UsageError } from '../errors.js';
+import { UsageError } from '../errors.js';
+import { notServed } from '../transports/address.js';
 import { nodeAddresses, nodeClock, nodeDatagrams, nodeNetwork, nodeRandom, nodeRoute, nodeTimeOfDay } from '../transports/node.js';
 import { createSctpTransport } from '../transports/sctp/sctp.js';
 import { createTcpTransport } from '../transports/tcp.js';
@@ -44,12 +45,9 @@ export function transportsBySchemes(transports: readonly Transport[]): ActorEnvi
   return (scheme) => {
     const transport = bySchemes.get(scheme);
     if (transport !== undefined) return transport;
-    if (PLANNED.includes(scheme)) throw new FeatureUnavailableError(`the transport ${scheme}`, 'this release');
-    throw new UsageError('INVALID_URL', `no transport serves ${scheme}://; there are ${[...bySchemes.keys()].join(', ')}`);
+    throw notServed(scheme) ?? new UsageError('INVALID_URL', `no transport serves ${scheme}://; there are ${[...bySchemes.keys()].join(', ')}`);
   };
 }
-
-const PLANNED: readonly string[] = ['tls', 'sctp'];
 
 async function lookUp(host: string): Promise<readonly string[]> {
   return (await lookup(host, { all: true })).map(({ address }) => address);

@@ -43,15 +43,20 @@ const SHAPE = /^([a-z][a-z0-9+.-]*):\/\/(?:\[([^\]]{1,64})\]|([^\s:/?#@[\]]{1,25
 const LABEL = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/i;
 const DIGITS_AND_DOTS = /^[\d.]+$/;
 const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/;
-const PLANNED: readonly string[] = ['tls', 'sctp'];
+/** Known, and not served; with the remedy, where there is one. */
+const unserved: Readonly<Record<string, string>> = { tls: 'this release', sctp: 'this release (raw IP; use sctp+udp://, or createRawSctpTransport for links of your own)' };
+
+/** @returns undefined for a scheme that nobody knows. */
+export function notServed(scheme: string): FeatureUnavailableError | undefined {
+  const where = unserved[scheme];
+  return where === undefined ? undefined : new FeatureUnavailableError(`the transport ${scheme}`, where);
+}
 
 const isHost = (name: string): boolean =>
   DIGITS_AND_DOTS.test(name) ? IPV4.test(name) : name.split('.').every((label, index, labels) => LABEL.test(label) || (label === '' && index === labels.length - 1 && index > 0));
 
 const unknownScheme = (address: string, scheme: string, schemes: readonly string[]): Error =>
-  PLANNED.includes(scheme)
-    ? new FeatureUnavailableError(`the transport ${scheme}`, 'this release')
-    : invalid(address, `the scheme is none of ${schemes.join(', ')}`);
+  notServed(scheme) ?? invalid(address, `the scheme is none of ${schemes.join(', ')}`);
 
 const invalid = (address: unknown, why: string): UsageError =>
   new UsageError('INVALID_URL', `not a transport address: ${typeof address === 'string' ? JSON.stringify(address.slice(0, 200)) : typeof address}: ${why}`);

@@ -94,7 +94,7 @@ describe('what goes wrong is one line on standard error and an exit code', () =>
     ['no registrar at all', ['terminal', 'p'], /--registrar or --multicast is needed: where the registrars are/],
     ['an address without a port', ['terminal', 'p', '--registrar', 'tcp://127.0.0.1'], /An address like tcp:\/\/127\.0\.0\.1:3863 is wanted/],
     ['a port that cannot be', ['registrar', '--asap', 'tcp://127.0.0.1:99999'], /An address like/],
-    ['a scheme of a later release', ['terminal', 'p', '--registrar', 'sctp://127.0.0.1:3863'], /sctp/],
+    ['a scheme of a later release', ['terminal', 'p', '--registrar', 'sctp://127.0.0.1:3863'], /use sctp\+udp:/],
     ['an identifier that is none', ['registrar', '--id', 'xyz'], /hexadecimal/],
     ['a PE identifier that might be either', ['remove', 'p', '2a', ...somewhere], /hexadecimal like 0x2a or decimal like 42/],
     ['a multicast group that is none, of a pool element', ['serve', 'echo', '--pool', 'p', '--multicast', '239.0.0.50:0'], /A multicast group like 239\.0\.0\.51 or 239\.0\.0\.51:3863/],
