@@ -39,7 +39,7 @@ export const sessionMachine = setup({
   context: ({ input }) => ({ ...input, attempts: 0, isOpen: false, isClosing: false, cause: undefined, since: input.now() }),
   initial: 'resolving',
   states: {
-    // The first pool element. Each state is bounded; the whole is, by `timers.open`, whenever a pause begins.
+    // The first pool element. Each state is bounded; the whole is, by `timers.open`, whenever an attempt has failed or a pause begins.
     resolving: { // RFC 5352 §3.3
       entry: 'resolve',
       on: {
@@ -52,17 +52,21 @@ export const sessionMachine = setup({
       entry: 'connect',
       on: {
         'link.up': 'accepting',
-        'link.down': { target: 'selecting', actions: [{ type: 'rememberCause', params: ({ event }) => event }, 'report'] }, // RFC 5352 §3.5
+        'link.down': { target: 'reporting', actions: { type: 'rememberCause', params: ({ event }) => event } },
       },
     },
     accepting: {
       entry: 'open',
-      after: { accept: { target: 'selecting', actions: ['detach', 'report'] } },
+      after: { accept: { target: 'reporting', actions: 'detach' } },
       on: {
         'session.accepted': 'resending',
         'session.refused': { target: 'selecting', actions: [{ type: 'rememberCause', params: ({ event }) => event }, 'detach'] },
-        'link.down': { target: 'selecting', actions: [{ type: 'rememberCause', params: ({ event }) => event }, 'detach', 'report'] },
+        'link.down': { target: 'reporting', actions: [{ type: 'rememberCause', params: ({ event }) => event }, 'detach'] },
       },
+    },
+    reporting: { // RFC 5352 §3.5
+      entry: 'report',
+      always: [{ guard: 'isTooLate', target: 'failed', actions: { type: 'fail', params: ({ context }) => ({ error: context.cause }) } }, { target: 'selecting' }],
     },
     backingOff: {
       entry: 'countAttempt',
@@ -95,7 +99,10 @@ export const sessionMachine = setup({
       entry: ['startFailover', 'detach'],
       on: { 'close.request': { actions: 'rememberClosing' } },
       states: {
-        reporting: { entry: 'report', always: 'selecting' }, // RFC 5352 §3.5
+        reporting: { // RFC 5352 §3.5. Elements that are silent are no reason to try all of them: each costs a time-out of its own
+          entry: 'report',
+          always: [{ guard: 'isTooLate', target: '#session.failed', actions: { type: 'fail', params: ({ context }) => ({ error: context.cause }) } }, { target: 'selecting' }],
+        },
         selecting: { entry: 'select', on: { selected: 'connecting', 'nothing.selectable': 'backingOff' } },
         connecting: {
           entry: 'connect',

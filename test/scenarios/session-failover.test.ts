@@ -1,3 +1,4 @@
+import { quickTimers } from '../../machines/timers.js';
 import { echo, recorder, Seen, SessionWorld, type TestElement } from '../support/session-world.js';
 
 /** A pool element dies, freezes, or is cut off, with real charts, actors and framing on a simulated network. */
@@ -245,6 +246,24 @@ describe('a session outlives its pool element (RFC 5352 §3.8, draft §4.5)', ()
     await expect(sent).rejects.toMatchObject({ code: 'FAILOVER_FAILED' });
     expect(own.events).toEqual(['error FAILOVER_FAILED', 'error FAILOVER_FAILED', 'error FAILOVER_FAILED', 'closed']); // two messages and the session
     expect(seen.events).toEqual([]); // the other has 30 s
+  });
+
+  it('every pool element is silent: the same, after the silence, the bound, and the attempt in progress', async () => {
+    const { world, user, elements } = await threeElements();
+    const session = await user.connect({ failoverTimeout: 3_000 });
+    for (const { host } of elements) host.process.crash({ peersSee: 'nothing' });
+    const sent = session.send('y', { deliver: 'at-least-once' });
+    const before = world.clock.now();
+    await expect(world.settled(sent)).rejects.toMatchObject({ code: 'FAILOVER_FAILED' });
+    expect(world.clock.now() - before).toBeLessThanOrEqual(1.1 * quickTimers.silence + 3_000 + quickTimers.connectTimeout);
+  });
+
+  it('connect to a pool whose elements are all silent: SESSION_FAILED after openTimeout and the attempt in progress', async () => {
+    const { world, elements } = await threeElements();
+    for (const { host } of elements) host.process.crash({ peersSee: 'nothing' });
+    const before = world.clock.now();
+    await expect(world.user('another').connect({ openTimeout: 500 })).rejects.toMatchObject({ code: 'SESSION_FAILED' });
+    expect(world.clock.now() - before).toBeLessThanOrEqual(500 + quickTimers.connectTimeout);
   });
 
   it('a pool without elements: UNKNOWN_POOL_HANDLE; one whose elements are unreachable: SESSION_FAILED within openTimeout', async () => {
