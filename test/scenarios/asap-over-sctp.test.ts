@@ -87,6 +87,7 @@ describe('ASAP over SCTP', () => {
     expect(setting.events.at(-1)).toMatch(/^removed 7: /);
   });
 
+  // proves 5352-3.1-d, 5352-6.1-a
   it('X-1: its ASAP transport is the port that it talks from: one SCTP endpoint listens and connects', async () => {
     const { world, registrars, accessPoint } = await scope();
     const links = linksOf(world.host('pe'));

@@ -64,6 +64,7 @@ class Pool {
 }
 
 describe('rsp.send to a pool handle (RFC 5352 §6.5.1, §6.5.2)', () => {
+  // proves 5352-6.6-a
   it('says which element was chosen, by the policy for each message; answers come with their sender', async () => {
     const pool = await Pool.of(3);
     const chosen = [];
@@ -77,6 +78,7 @@ describe('rsp.send to a pool handle (RFC 5352 §6.5.1, §6.5.2)', () => {
     expect(pool.data.sort()).toEqual(pool.handled.map((line) => line.replace(/[a-f]$/, (data) => data.toUpperCase())).sort());
   });
 
+  // proves 5352-6.5.1-b, 5352-6.5.1-c
   it('holds messages while the handle is resolved, and asks once', async () => {
     const pool = await Pool.of(1);
     const sent = ['a', 'b', 'c'].map((data) => pool.user.send('pool', data));
@@ -109,6 +111,7 @@ describe('rsp.send to a pool handle (RFC 5352 §6.5.1, §6.5.2)', () => {
     expect(pool.handled.sort()).toEqual(['2 a', '2 b']);
   });
 
+  // proves 5352-6.5.5-b
   it('ASAP_SEND_NO_FAILOVER: to nobody else; Error.Report with destination, message and causes', async () => {
     const pool = await Pool.of(2);
     const { identifier } = await pool.world.settled(pool.user.send('pool', 'a', { deliver: 'noFailover' }));
@@ -150,6 +153,7 @@ describe('rsp.send to a pool handle (RFC 5352 §6.5.1, §6.5.2)', () => {
 });
 
 describe('rsp.send to a pool element handle (RFC 5352 §6.5.3)', () => {
+  // proves 5352-6.5.3-a
   it('goes to that element, also where the pool is not known yet', async () => {
     const pool = await Pool.of(3);
     for (const data of ['a', 'b', 'c']) expect(await pool.world.settled(pool.user.send({ handle: 'pool', identifier: 2 }, data))).toEqual({ handle: 'pool', identifier: 2 });
