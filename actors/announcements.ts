@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import type { Milliseconds } from '../environment.js';
 import type { Timers } from '../machines/timers.js';
-import { formatAddress, parseAddress, schemeOf } from '../transports/address.js';
+import { formatAddress, isLoopback, parseAddress, schemeOf } from '../transports/address.js';
 import type { Endpoint } from '../transports/network.js';
 import { decodeAsap, decodeEnrp, encodeAsap, encodeEnrp, type ControlTransport, type EnrpMessage } from '../wire/index.js';
 import { controlTransport } from './control-transports.js';
@@ -188,7 +188,6 @@ export class Announcements {
 interface Hint { readonly identifier: number; readonly address: string }
 
 const keyOf = ({ identifier, address }: Hint): string => `${identifier} ${address}`;
-const isLoopback = (address: string): boolean => address.startsWith('127.') || address.startsWith('::1');
 
 /** What cannot be read is nothing; nobody is told: the answer would go to whoever was named as its source. */
 function readable<Message>(decode: () => Message): Message | undefined {

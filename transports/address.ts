@@ -33,6 +33,9 @@ export const schemeOf = (address: TransportAddress): string => address.slice(0, 
 /** All addresses of the machine. */
 export const isWildcard = (host: string): boolean => host === '0.0.0.0' || host === '::';
 
+/** Of the loopback network: packets to it leave no machine. */
+export const isLoopback = (host: string): boolean => host.startsWith('127.') || host === '::1';
+
 /** The host of an address; an IPv4 address as itself, also where a dual-stack socket dresses it up. */
 export function hostOf(address: TransportAddress): string {
   const { host } = parseAddress(address, [schemeOf(address)]);

@@ -42,6 +42,8 @@ export class Association {
   silence: Milliseconds;
   readonly sender: Sender;
   readonly initialTsn: number;
+  /** Largest SCTP packet to this peer. */
+  readonly packetSize: number;
 
   #receiver: Receiver | undefined;
   #cookie: Buffer | undefined; // the peer's, while it is echoed
@@ -67,7 +69,8 @@ export class Association {
     this.peer = peer;
     this.initialTsn = initialTsn;
     this.silence = stack.settings.silence;
-    this.sender = new Sender(stack.settings, initialTsn, stack.packetSize);
+    this.packetSize = stack.packetSizeTo(peer.host);
+    this.sender = new Sender(stack.settings, initialTsn, this.packetSize);
     this.lastHeard = this.lastSent = stack.clock.now();
     this.#setUpTimer = new LazyTimer(stack.clock, () => { this.#setUpExpired(); });
     this.#dataTimer = new LazyTimer(stack.clock, () => { this.#dataExpired(); });
@@ -79,6 +82,7 @@ export class Association {
 
   set owner(owner: AssociationOwner) { this.#owner = owner; }
   get rto(): Milliseconds { return this.sender.rto; }
+  get pathMtu(): number { return this.#stack.mtuTo(this.peer.host); }
   get isOpen(): boolean { return OPEN.has(this.state); }
   get undelivered(): Undelivered { return this.sender.undelivered(); }
 
@@ -402,8 +406,8 @@ export class Association {
   #sendPackets(): void {
     const { clock, writer } = this.#stack;
     const now = clock.now();
-    for (let burst = 0; burst < MOST_IN_A_TURN; burst += 1) {
-      writer.begin(this.localPort, this.peerPort, this.peerTag);
+    for (let burst = 0; burst < MOST_IN_A_TURN; burst += this.packetSize) {
+      writer.begin(this.localPort, this.peerPort, this.peerTag, this.packetSize);
       this.#addControl();
       const mayHaveSack = this.#packetsToAcknowledge > 0 || this.#sackDue;
       const isSackDue = this.#sackDue || this.#packetsToAcknowledge >= 2; // §6.2
@@ -457,7 +461,7 @@ const OPEN: ReadonlySet<AssociationState> = new Set<AssociationState>(['ESTABLIS
 const SENDING: ReadonlySet<AssociationState> = new Set<AssociationState>(['ESTABLISHED', 'SHUTDOWN-PENDING', 'SHUTDOWN-RECEIVED']);
 /** DATA that overtakes COOKIE ACK is sent again. */
 const RECEIVING: ReadonlySet<AssociationState> = new Set<AssociationState>(['ESTABLISHED', 'SHUTDOWN-PENDING', 'SHUTDOWN-SENT']);
-const MOST_IN_A_TURN = 32;
+const MOST_IN_A_TURN = 48_000; // bytes, or packets of them
 
 const COOKIE_ACK = Uint8Array.of(ChunkType.COOKIE_ACK, 0, 0, 4);
 const SHUTDOWN_ACK = Uint8Array.of(ChunkType.SHUTDOWN_ACK, 0, 0, 4);

@@ -5,14 +5,16 @@ export class Gathering {
   /** So long it is. */
   bytes = 0;
 
+  /** Its longest with several frames; a longer frame is alone in it. 0: each is. */
+  bound = 0;
+
   readonly #ppid: number;
   readonly #room: { bytes: Buffer; offset: number } = { bytes: NOTHING, offset: 0 };
   #buffer: Buffer = NOTHING;
   #stream = 0;
   #last = 0; // length of the one before: so much is likely to be needed again
 
-  /** @param bound its longest with several frames; a longer frame is alone in it. 0: each is. */
-  constructor(ppid: number, readonly bound: number) {
+  constructor(ppid: number) {
     this.#ppid = ppid;
   }
 
@@ -41,7 +43,7 @@ export class Gathering {
 
   /** The buffer is the message's until the peer has acknowledged it, so that it is not used again; a link at rest holds none. */
   #begin(length: number, stream: number): void {
-    const likely = this.#last > SMALL / 2 ? this.bound : Math.min(SMALL, this.bound);
+    const likely = Math.min(this.bound, Math.max(SMALL, 2 * this.#last));
     this.#buffer = this.#room.bytes = Buffer.allocUnsafe(Math.max(length, likely));
     this.#stream = stream;
   }

@@ -3,6 +3,7 @@ import { TransportError, UsageError } from '../../errors.js';
 import { formatAddress } from '../address.js';
 import type { Link, LinkHandler, LinkOptions, ListenOptions, MessageOptions, PathInfo, TransportAddress } from '../transport.js';
 import type { Association, AssociationOwner } from './association.js';
+import { COMMON_HEADER, DATA_HEADER } from './chunks.js';
 import { Gathering } from './gathering.js';
 import { Fifo, type SctpMessage, type Undelivered } from './messages.js';
 import type { SctpSettings } from './settings.js';
@@ -61,8 +62,7 @@ export class SctpLink implements Link, AssociationOwner {
     link.#accept = accept;
     link.#firstFrameTimeout = options.firstFrameTimeout;
     link.#gone = gone;
-    link.#association = association;
-    association.silence = options.silence ?? association.silence;
+    link.#bind(association);
     return link;
   }
 
@@ -76,7 +76,8 @@ export class SctpLink implements Link, AssociationOwner {
     this.#ppid = options.ppid ?? ASAP;
     this.#mark = options.highWaterMark ?? HIGH_WATER_MARK;
     this.#limit = options.maxQueued ?? Infinity;
-    this.#gathering = new Gathering(this.#ppid, options.gathersFrames === true ? (world.settings.mtu - AROUND_A_MESSAGE) & ~3 : 0);
+    this.#gathering = new Gathering(this.#ppid);
+    this.#gatherFor(world.settings.mtu - IP_AND_UDP);
     this.#began = world.clock.now();
   }
 
@@ -87,8 +88,10 @@ export class SctpLink implements Link, AssociationOwner {
   get queued(): number { return this.#state === 'down' ? 0 : this.#gathering.bytes + this.#earlyBytes + (this.#association?.sender.unsentBytes ?? 0); }
   get writable(): boolean { return this.#isWritable && this.#isOpen(); }
   get path(): Required<PathInfo> | undefined {
-    const sender = this.#association?.isOpen === true ? this.#association.sender : undefined;
-    return sender && { rtt: sender.srtt, rto: sender.rto, pathMtu: this.#world.settings.mtu, streams: sender.streams };
+    const association = this.#association;
+    if (association?.isOpen !== true) return undefined;
+    const { sender } = association;
+    return { rtt: sender.srtt, rto: sender.rto, pathMtu: association.pathMtu, streams: sender.streams };
   }
   /** After `down`: what did not reach the peer for certain. */
   get undelivered(): Undelivered { return this.#undelivered; }
@@ -144,11 +147,21 @@ export class SctpLink implements Link, AssociationOwner {
   attach(association: Association, local: TransportAddress): void {
     this.#local = local;
     this.#takeGathered();
-    this.#association = association;
-    association.silence = this.#options.silence ?? association.silence;
+    this.#bind(association);
     for (const message of this.#early) association.send(message);
     this.#early = [];
     this.#earlyBytes = 0;
+  }
+
+  #bind(association: Association): void {
+    this.#association = association;
+    association.silence = this.#options.silence ?? association.silence;
+    this.#gatherFor(association.packetSize);
+  }
+
+  /** As long as fits a packet with a SACK, so that nothing in a message waits for another packet. */
+  #gatherFor(packetSize: number): void {
+    if (this.#options.gathersFrames === true) this.#gathering.bound = (packetSize - COMMON_HEADER - DATA_HEADER - SACK) & ~3;
   }
 
   /** It could not be attached. */
@@ -431,8 +444,8 @@ export class SctpLink implements Link, AssociationOwner {
 
 const ASAP = 11;
 const HIGH_WATER_MARK = 0x4_0000;
-/** Headers of IPv6, UDP, SCTP and DATA, and a SACK: a gathered message fits a packet with one, so that nothing in it waits for another packet. */
-const AROUND_A_MESSAGE = 40 + 8 + 12 + 16 + 20;
+const IP_AND_UDP = 40 + 8; // until it is known whether it is IPv6
+const SACK = 20; // with a gap
 const NOBODY: LinkHandler = { frame: () => undefined, down: () => undefined };
 
 /** For a frame that is dropped. */

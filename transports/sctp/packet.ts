@@ -7,12 +7,16 @@ import type { Fragment } from './sender.js';
 export class PacketWriter {
   readonly #bytes: Buffer;
   #length = 0;
+  #size = 0;
 
-  constructor(readonly size: number) {
-    this.#bytes = Buffer.alloc(size + LONGEST_CONTROL);
+  /** @param longest packets, but for control chunks. */
+  constructor(longest: number) {
+    this.#bytes = Buffer.alloc(longest + LONGEST_CONTROL);
   }
 
-  begin(from: number, to: number, tag: number): void {
+  /** @param size it is not to be longer. */
+  begin(from: number, to: number, tag: number, size: number): void {
+    this.#size = size;
     writeU16(this.#bytes, 0, from);
     writeU16(this.#bytes, 2, to);
     writeU32(this.#bytes, 4, tag);
@@ -21,7 +25,7 @@ export class PacketWriter {
   }
 
   get isEmpty(): boolean { return this.#length === COMMON_HEADER; }
-  get room(): number { return this.size - this.#length; }
+  get room(): number { return this.#size - this.#length; }
 
   /** A chunk that is written already, padding included. */
   add(chunk: Uint8Array): void {

@@ -1,7 +1,7 @@
 import { isIP, isIPv6 } from 'node:net';
 import { silentLogger, type Clock, type Logger, type Random } from '../../environment.js';
 import { FeatureUnavailableError, TransportError, type TransportErrorCode, UsageError } from '../../errors.js';
-import { formatAddress, isWildcard, parseAddress, type ParsedAddress } from '../address.js';
+import { formatAddress, isLoopback, isWildcard, parseAddress, type ParsedAddress } from '../address.js';
 import type { DatagramNetwork, NetworkError } from '../network.js';
 import type { ConnectOptions, Link, LinkHandler, Listener, ListenOptions, Transport, TransportAddress } from '../transport.js';
 import type { Association } from './association.js';
@@ -56,8 +56,10 @@ class SctpNetwork implements SctpTransport {
     this.#scheme = options.scheme ?? 'sctp+udp';
     if (this.#scheme === 'sctp') this.#settings = { ...this.#settings, udpPort: 0, peerUdpPort: 0 }; // there is no UDP
     this.schemes = [this.#scheme];
-    const { mtu } = this.#settings;
-    if (!(mtu >= 576 && mtu <= 0xffff)) throw new UsageError('INVALID_OPTION', `mtu ${mtu}: 576 to 65535 bytes`);
+    for (const name of ['mtu', 'loopbackMtu'] as const) {
+      const mtu = this.#settings[name];
+      if (!(mtu >= 576 && mtu <= 0xffff)) throw new UsageError('INVALID_OPTION', `${name} ${mtu}: 576 to 65535 bytes`);
+    }
   }
 
   connect(address: TransportAddress, handler: LinkHandler, options: ConnectOptions): SctpLink {
@@ -224,8 +226,6 @@ class Door {
 
 const CONNECT_TIMEOUT = 1000;
 const DEFAULT_MAX_LINKS = 10_000;
-
-const isLoopback = (host: string): boolean => host.startsWith('127.') || host === '::1';
 
 /** Whether a socket bound to `local` can send to `host`. */
 const reaches = (local: string, host: string): boolean =>

@@ -8,6 +8,8 @@ export interface SctpOptions {
   readonly peerUdpPort?: number;
   /** Bytes of an IP packet, headers included; there is no path MTU discovery. Default 1500, at least 576. */
   readonly mtu?: number;
+  /** The same towards addresses of the loopback network, which takes longer packets. Default 8192: macOS sends no datagrams of 9217 bytes and more. */
+  readonly loopbackMtu?: number;
   /** Streams in each direction that we ask for. Default 64. */
   readonly streams?: number;
   /** Longest message, both ways. Default 4 MiB. */
@@ -42,6 +44,6 @@ export interface SctpOptions {
 export type SctpSettings = Required<SctpOptions>;
 
 export const SCTP_DEFAULTS: SctpSettings = {
-  udpPort: 9899, peerUdpPort: 9899, mtu: 1500, streams: 64, maxMessage: 0x40_0000, receiveWindow: 0x10_0000, rtoInitial: 300, rtoMin: 300, rtoMax: 1000,
+  udpPort: 9899, peerUdpPort: 9899, mtu: 1500, loopbackMtu: 8192, streams: 64, maxMessage: 0x40_0000, receiveWindow: 0x10_0000, rtoInitial: 300, rtoMin: 300, rtoMax: 1000,
   maxRetransmissions: 10, heartbeatInterval: 100, silence: 500, closeTimeout: 1000, linger: 300, sackDelay: 20, cookieLife: 60_000, maxAssociations: 10_000, maxConnecting: 1000, maxAnswers: 1000,
 };

@@ -1,6 +1,6 @@
 import type { Clock, Logger, Milliseconds, Random } from '../../environment.js';
 import { TransportError } from '../../errors.js';
-import { formatAddress } from '../address.js';
+import { formatAddress, isLoopback } from '../address.js';
 import type { DatagramSocket, Endpoint } from '../network.js';
 import { Association, isInit, type AssociationOwner } from './association.js';
 import { ChunkType, COMMON_HEADER, padded, readU16, readU32, REFLECTED, u32 } from './chunks.js';
@@ -29,11 +29,11 @@ export class Stack {
   readonly logger: Logger;
   readonly settings: SctpSettings;
   readonly writer: PacketWriter;
-  readonly packetSize: number;
   /** Packets that were dropped, by the reason. */
   readonly dropped = new Map<string, number>();
 
   readonly #world: StackWorld;
+  readonly #overhead: number; // headers of IP and UDP
   readonly #socket: DatagramSocket;
   readonly #listeners = new Map<number, Admit>();
   readonly #byTag = new Map<number, Association>();
@@ -55,13 +55,17 @@ export class Stack {
     this.#world = world;
     this.#socket = socket;
     this.#gone = gone;
-    this.packetSize = this.settings.mtu - overhead;
-    this.writer = new PacketWriter(this.packetSize);
+    this.#overhead = overhead;
+    this.writer = new PacketWriter(Math.max(this.settings.mtu, this.settings.loopbackMtu));
     this.#cookies = new CookieJar(world.random, () => world.clock.now(), world.settings.cookieLife);
   }
 
   get local(): Endpoint { return this.#socket.local; }
   get associations(): number { return this.#byTag.size; }
+
+  mtuTo(host: string): number { return isLoopback(host) ? this.settings.loopbackMtu : this.settings.mtu; }
+
+  packetSizeTo(host: string): number { return this.mtuTo(host) - this.#overhead; }
 
   // Ports and associations
 
@@ -131,7 +135,7 @@ export class Stack {
   sendTo(to: Endpoint, association: Association, chunk: Uint8Array): void { this.#sendChunk(association, association.peerTag, chunk, to); }
 
   #sendChunk({ localPort, peerPort }: { readonly localPort: number; readonly peerPort: number }, tag: number, chunk: Uint8Array, to: Endpoint): void {
-    this.writer.begin(localPort, peerPort, tag);
+    this.writer.begin(localPort, peerPort, tag, this.packetSizeTo(to.host));
     this.writer.add(chunk);
     this.send(this.writer.finish(), to);
   }

@@ -64,7 +64,9 @@ describe('frames of one turn', () => {
     expect(seen).toEqual(sent);
     const lengths = messages(pair, 'client').map(({ length, isWhole }) => { expect(isWhole).toBe(true); return length; });
     expect(Math.max(...lengths)).toBeLessThanOrEqual(MTU - 96);
-    expect(lengths).toHaveLength(Math.ceil(200 / Math.floor((MTU - 96) / 104)) + 1); // the first is small: nothing was known of the turn
+    const most = Math.floor((MTU - 96) / 104);
+    expect(lengths.slice(0, 5)).toEqual([2, 4, 8, most, most].map((frames) => frames * 104)); // nothing was known of the turn at first
+    expect(lengths).toHaveLength(3 + Math.ceil((200 - 2 - 4 - 8) / most));
   });
 
   it('longer than that are alone in theirs, and in order', async () => {

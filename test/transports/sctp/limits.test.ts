@@ -108,7 +108,7 @@ describe('typed errors', () => {
   });
 
   it.each([0, 575, 65_536, NaN])('an mtu of %p is refused', (mtu) => {
-    expect(() => transport({ mtu })).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }));
+    for (const options of [{ mtu }, { loopbackMtu: mtu }]) expect(() => transport(options)).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }));
   });
 
   it('IPv6 is spoken, too', async () => {

@@ -1,5 +1,6 @@
 import { createSctpTransport, type SctpTransport, type SctpTransportOptions } from '../../../transports/sctp/sctp.js';
 import { nodeAddresses, nodeClock, nodeDatagrams, nodeRandom, nodeRoute } from '../../../transports/node.js';
+import type { DatagramNetwork } from '../../../transports/network.js';
 import type { Listener } from '../../../transports/transport.js';
 import { Changes } from '../compliance.js';
 import { framing, Probe } from '../probe.js';
@@ -38,6 +39,19 @@ describe('ports and addresses', () => {
   };
   /** Another process of this machine, at an address of its own. */
   const peerAt = async (udpPort: number, host: string): Promise<Listener & { readonly accepted: Probe[] }> => listen(transport(udpPort), `sctp+udp://${host}:0`);
+
+  it('packets to the loopback network are longer than others: loopbackMtu', async () => {
+    const udpPort = await freePort();
+    const lengths: number[] = [];
+    const datagrams: DatagramNetwork = { bind: (at, receive) => nodeDatagrams.bind(at, (bytes, from) => { lengths.push(bytes.length); receive(bytes, from); }) };
+    const peer = await listen(transport(udpPort, { datagrams }), 'sctp+udp://127.0.0.2:0');
+    const out = await connect(transport(udpPort), peer.address);
+    expect(out.link.path?.pathMtu).toBe(8192);
+    out.send(100_000);
+    await changes.until(() => peer.accepted[0]?.count === 1);
+    expect(Math.max(...lengths)).toBeGreaterThan(8192 - 28 - 40);
+    expect(Math.max(...lengths)).toBeLessThanOrEqual(8192 - 28);
+  });
 
   it('who has connected listens at the same address, and at others, over sockets of its own', async () => {
     const udpPort = await freePort();
