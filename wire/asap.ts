@@ -5,7 +5,8 @@ import { Policy } from './policies.js';
 import { ControlTransport } from './transport-parameters.js';
 
 /** ASAP messages, RFC 5352 §2.2: a flag names its bit, a body lists its parts in wire order. What is not the RFC's (generation, snapshot, pool size and
- *  pages, RSPLIB's number of items) has type bits that say "skip". */
+ *  pages, RSPLIB's number of items) has type bits that say "skip". RSPLIB skips it where more is to come, but takes whatever stands behind a response's last
+ *  parameter for its error, and refuses the response: there the generation comes earlier. */
 export const asap = {
   ASAP_REGISTRATION: {
     type: 0x01, rfc: '5352 §2.2.1', flags: {},
@@ -17,11 +18,11 @@ export const asap = {
   },
   ASAP_REGISTRATION_RESPONSE: {
     type: 0x03, rfc: '5352 §2.2.3', flags: { reject: 0x01 },
-    body: { poolHandle: PoolHandle, peIdentifier: PeIdentifier, error: optional(OperationError), generation: optional(Generation) },
+    body: { poolHandle: PoolHandle, generation: optional(Generation), peIdentifier: PeIdentifier, error: optional(OperationError) },
   },
   ASAP_DEREGISTRATION_RESPONSE: {
     type: 0x04, rfc: '5352 §2.2.4', flags: {},
-    body: { poolHandle: PoolHandle, peIdentifier: PeIdentifier, error: optional(OperationError), generation: optional(Generation) },
+    body: { poolHandle: PoolHandle, generation: optional(Generation), peIdentifier: PeIdentifier, error: optional(OperationError) },
   },
   ASAP_HANDLE_RESOLUTION: {
     type: 0x05, rfc: '5352 §2.2.5', flags: { sendUpdates: 0x01 },

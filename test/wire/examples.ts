@@ -57,6 +57,11 @@ export const asapExamples: readonly Example[] = [
   },
   { rfc: '5352 §2.2.3, accepted', message: { type: 'ASAP_REGISTRATION_RESPONSE', flags: { reject: false }, poolHandle: handle, peIdentifier: 2 }, bytes: bytesOf('03 00 0014', HANDLE, '000e 0008 00000002') },
   {
+    rfc: '5352 §2.2.3, our parameters before the last of the RFC (RSPLIB takes what is behind it for an error)',
+    message: { type: 'ASAP_REGISTRATION_RESPONSE', flags: { reject: false }, poolHandle: handle, peIdentifier: 2, generation: { generation: 5, home: 6 } },
+    bytes: bytesOf('03 00 0020', HANDLE, '8f01 000c 00000005 00000006', '000e 0008 00000002'),
+  },
+  {
     rfc: '5352 §2.2.3, rejected',
     message: { type: 'ASAP_REGISTRATION_RESPONSE', flags: { reject: true }, poolHandle: handle, peIdentifier: 2, error: [{ cause: 'non-unique-pe-identifier' }, { cause: 'lack-of-resources' }] },
     bytes: bytesOf('03 01 0020', HANDLE, '000e 0008 00000002', '000c 000c 0004 0004 0006 0004'),

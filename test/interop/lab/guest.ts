@@ -68,9 +68,14 @@ export class Guest {
     return job;
   }
 
-  /** Signals a job's process group and waits for its end. */
-  async stop(job: Job, signal: 'INT' | 'KILL' | 'TERM' = 'INT'): Promise<number | undefined> {
+  /** Signals a job's process group. */
+  async signal(job: Job, signal: 'CONT' | 'INT' | 'KILL' | 'STOP' | 'TERM'): Promise<void> {
     await this.run(`kill -${signal} -- -${await job.group}`);
+  }
+
+  /** The same, and waits for its end. */
+  async stop(job: Job, signal: 'INT' | 'KILL' | 'TERM' = 'INT'): Promise<number | undefined> {
+    await this.signal(job, signal);
     return job.ended;
   }
 

@@ -1,25 +1,21 @@
 import { afterAll, afterEach, beforeAll, describe, expect } from '@jest/globals';
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import type { Registrar } from '../../../actors/registrar.js';
 import { nodeClock } from '../../../transports/node.js';
 import { decodePoolElement, poolHandleKey } from '../../../wire/index.js';
 import type { Job } from '../lab/agent.js';
 import { Lab } from '../lab/lab.js';
-import { hsdump, quick, registrar, server } from '../lab/rsplib.js';
+import { quick, registrar, server } from '../lab/rsplib.js';
 import { pause, until } from '../lab/until.js';
 import { milliseconds, note } from './figures.js';
 import { readAlike } from './reading.js';
-import { elementsOf, hasElements, ourRegistrar } from './roles.js';
+import { elementsOf, hasElements, homeAt as homeSeenBy, identifierOf, Ours, ourRegistrar, SECOND } from './roles.js';
 import { scenario } from './scenario.js';
 
 const lab = Lab.current();
 const [one, two, three, four] = [lab.guest(1), lab.guest(2), lab.guest(3), lab.guest(4)] as const;
 const ENRP = `sctp+udp://${one.address}:9901`;
 const OURS = `sctp+udp://${lab.address}:9901`;
-/** Another address of this side: a registrar that is killed is a process of its own. */
-const SECOND = '10.77.0.2';
-const children: ChildProcess[] = [];
+const processes = new Ours();
 const at = (address: string) => ({ pool: 'EchoPool', registrar: address });
 
 describe('our registrar and rspregistrar in one scope', () => {
@@ -32,7 +28,7 @@ describe('our registrar and rspregistrar in one scope', () => {
     await lab.fresh(1, 2, 3, 4);
     for (const guest of [1, 2, 3, 4]) await lab.encapsulate(guest);
   });
-  afterEach(() => { for (const child of children.splice(0)) child.kill('SIGKILL'); });
+  afterEach(async () => processes.end());
   afterAll(async () => {
     await end(ours);
     await lab.fresh(1, 2, 3, 4);
@@ -107,7 +103,7 @@ describe('our registrar and rspregistrar in one scope', () => {
   scenario('R6', async () => {
     await end(ours);
     ours = await ourRegistrar({ peers: [ENRP], timers: { maxTimeLastHeard: 60_000, maxTimeNoResponse: 5_000 } }); // theirs is the first to see it
-    const killed = await process(0x61, ENRP, OURS);
+    const killed = await killable(0x61, ENRP, OURS);
     server(four, 'echo', { ...at(SECOND), pool: 'OurPool' }, 0x66);
     await hasElements(ours, 'OurPool', 0x66);
     killed.kill('SIGKILL');
@@ -123,7 +119,7 @@ describe('our registrar and rspregistrar in one scope', () => {
   /** Who goes on where both begin at once (ours gives in by RFC 5353 §3.5.1, theirs insists) is in machines/takeover: here ours is sooner to see it. */
   scenario('R7', async () => {
     ours = await ourRegistrar({ peers: [ENRP] });
-    const killed = await process(0x62, ENRP, OURS);
+    const killed = await killable(0x62, ENRP, OURS);
     const element = server(three, 'echo', { ...at(SECOND), pool: 'LastPool' }, 0x77);
     await hasElements(ours, 'LastPool', 0x77);
     killed.kill('SIGKILL');
@@ -136,25 +132,10 @@ describe('our registrar and rspregistrar in one scope', () => {
 });
 
 /** Our registrar as a process of its own, at the second address. */
-async function process(id: number, ...peers: readonly string[]): Promise<ChildProcess> {
-  const args = ['dist/cli/main.js', 'registrar', '--asap', `sctp+udp://${SECOND}:3863`, '--enrp', `sctp+udp://${SECOND}:9901`, '--id', id.toString(16), ...peers.flatMap((peer) => ['--peer', peer])];
-  const child = spawn(globalThis.process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-  children.push(child);
-  await once(child.stdout, 'data'); // it serves
-  return child;
-}
+const killable = async (id: number, ...peers: readonly string[]) =>
+  processes.process('registrar', '--asap', `sctp+udp://${SECOND}:3863`, '--enrp', `sctp+udp://${SECOND}:9901`, '--id', id.toString(16), ...peers.flatMap((peer) => ['--peer', peer]));
 
 /** Where nobody takes what it hands over it goes all the same. */
 const end = async (registrar: Registrar): Promise<void> => registrar.close({ signal: AbortSignal.timeout(3_000) }).catch(() => undefined);
 
-const identifierOf = async (job: Job): Promise<number> => {
-  const id = (): string | undefined => /Server ID:\s+\$(\w+)/.exec(job.lines.join('\n'))?.[1];
-  await until(() => id() !== undefined, 'rspregistrar says its identifier');
-  return Number.parseInt(id()!, 16);
-};
-
-/** The home of an element, as the registrar there is told. */
-const homeAt = async (address: string, id: number): Promise<number | undefined> => {
-  const found = new RegExp(`\\$${id.toString(16).padStart(8, '0')} .*\\n.*home=\\$(\\w+)`).exec(await hsdump(four, address));
-  return found === null ? undefined : Number.parseInt(found[1]!, 16);
-};
+const homeAt = async (host: string, id: number): Promise<number | undefined> => homeSeenBy(four, host, id);
