@@ -266,6 +266,7 @@ export class Association {
     if (this.#heartbeat === undefined || end - at < 12 || readU32(bytes, at + 8) !== this.#heartbeat.nonce) return;
     this.sender.measure(this.#stack.clock.now() - this.#heartbeat.at);
     this.#heartbeat = undefined;
+    if (this.sender.timeouts <= MOST_AT_ONE_RTO && this.#dataTimer.remaining > this.sender.rto) this.#dataTimer.set(this.sender.rto);
     for (const heard of this.#pings.splice(0)) heard();
   }
 
@@ -462,6 +463,9 @@ const SENDING: ReadonlySet<AssociationState> = new Set<AssociationState>(['ESTAB
 /** DATA that overtakes COOKIE ACK is sent again. */
 const RECEIVING: ReadonlySet<AssociationState> = new Set<AssociationState>(['ESTABLISHED', 'SHUTDOWN-PENDING', 'SHUTDOWN-SENT']);
 const MOST_IN_A_TURN = 48_000; // bytes, or packets of them
+/** A measurement takes the doubling of RTO back (§6.3.3), and the answer to a HEARTBEAT is one: the path is there. So data lost several times do not wait for what the timer was set to before; but where they go
+ *  on to be lost, somebody has too much. */
+const MOST_AT_ONE_RTO = 3;
 
 const COOKIE_ACK = Uint8Array.of(ChunkType.COOKIE_ACK, 0, 0, 4);
 const SHUTDOWN_ACK = Uint8Array.of(ChunkType.SHUTDOWN_ACK, 0, 0, 4);

@@ -10,6 +10,8 @@ export class LazyTimer {
   constructor(private readonly clock: Clock, private readonly expired: () => void) {}
 
   get isSet(): boolean { return this.#deadline !== Infinity; }
+  /** -Infinity where it is not set. */
+  get remaining(): Milliseconds { return this.isSet ? this.#deadline - this.clock.now() : -Infinity; }
 
   set(delay: Milliseconds): void {
     this.#deadline = this.clock.now() + delay;

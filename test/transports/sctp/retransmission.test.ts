@@ -15,4 +15,13 @@ describe('retransmission', () => {
     expect([losses, server.texts.includes('lost')]).toEqual([4, true]);
     await pair.until(() => client.link.queued === 0);
   });
+
+  it('§6.3.3: what is lost three times in a row, alone, does not wait for the doubled time where HEARTBEATs are answered', async () => {
+    const pair = new Pair();
+    const { client, server } = await pair.up();
+    let losses = 0;
+    pair.fromClient = (packet) => !packet.includes('lost') || ++losses > 3;
+    client.send('lost');
+    expect(await pair.until(() => server.texts.includes('lost'))).toBeLessThan(1_300); // 300, 600 and 1000 ms by the doubling
+  });
 });
