@@ -1,7 +1,7 @@
 import { Association } from '../actors/association.js';
 import { nodeEnvironment } from '../actors/environment.js';
 import { decodeAsap, encodeAsap, type AsapMessage } from '../wire/index.js';
-import { InOrder } from './sessions.js';
+import { InOrder } from './in-order.js';
 
 const KEEP_ALIVE = 0x07;
 const environment = nodeEnvironment();

@@ -1,5 +1,10 @@
 /** Requests a second, and microseconds of CPU a request over both processes. */
-export interface Rate { readonly rate: number; readonly cpu: number }
+export interface Rate {
+  readonly rate: number;
+  readonly cpu: number;
+  /** Where no answer came any more. */
+  readonly answered?: number | undefined;
+}
 
 /** One of the two that are compared. */
 export interface Side {
@@ -7,7 +12,12 @@ export interface Side {
   /** The server's CPU in microseconds since the last call. */
   readonly serverCpu: () => Promise<number>;
 }
-export interface Load { readonly count: number; readonly outstanding: number }
+export interface Load {
+  readonly count: number;
+  readonly outstanding: number;
+  /** So many milliseconds without an answer are the end of it. Default: for ever. */
+  readonly patience?: number;
+}
 export interface Run { readonly rounds: number; readonly scale: number }
 
 /** A row of the table. */
@@ -47,19 +57,23 @@ export async function until(condition: () => Promise<boolean>, { every = 10, pat
   }
 }
 
-/** Both in turn, after one run each to get warm: our rate beside the bare one. */
-export async function compare(what: string, { ours, bare }: { readonly ours: Side; readonly bare: Side }, load: Load, { rounds, scale }: Run, budget?: number): Promise<Row> {
+/** Both in turn, after one run each to get warm: our rate beside the bare one. `ours` may be driven elsewhere; where it stalls or dies, the row says so. */
+export async function compare(what: string, { ours, bare }: { readonly ours: Side | ((load: Load) => Promise<Rate>); readonly bare: Side }, load: Load, { rounds, scale }: Run, budget?: number): Promise<Row> {
   const scaled = { ...load, count: load.count * scale };
+  const named = `${what}, ${load.outstanding} outstanding`;
   const rates: { readonly own: Rate; readonly other: Rate }[] = [];
   for (let round = -1; round < rounds; round++) {
-    const each = { other: await drive(bare, scaled), own: await drive(ours, scaled) };
-    if (round >= 0) rates.push(each);
+    const other = await drive(bare, scaled);
+    const own = typeof ours === 'function' ? await ours(scaled).catch(() => undefined) : await drive(ours, scaled);
+    if (own === undefined) return { what: named, ours: 'dies', bare: perSecond(other.rate) };
+    if (own.answered !== undefined) return { what: named, ours: `stalls: ${own.answered} of ${scaled.count} answered`, bare: perSecond(other.rate) };
+    if (round >= 0) rates.push({ other, own });
   }
   const own = medianRate(rates.map((each) => each.own));
   const other = medianRate(rates.map((each) => each.other));
   const ratio = median(rates.map((each) => each.own.rate / each.other.rate)); // of each round: what else the machine does concerns both
   return {
-    what: `${what}, ${load.outstanding} outstanding`, ours: perSecond(own.rate), bare: perSecond(other.rate), ratio, cpu: `${own.cpu.toFixed(1)} / ${other.cpu.toFixed(1)} us`,
+    what: named, ours: perSecond(own.rate), bare: perSecond(other.rate), ratio, cpu: `${own.cpu.toFixed(1)} / ${other.cpu.toFixed(1)} us`,
     ...(budget !== undefined && { budget: `>= ${budget} x`, isMet: ratio >= budget }),
   };
 }
@@ -67,21 +81,36 @@ export async function compare(what: string, { ours, bare }: { readonly ours: Sid
 const medianRate = (rates: readonly Rate[]): Rate => ({ rate: median(rates.map(({ rate }) => rate)), cpu: median(rates.map(({ cpu }) => cpu)) });
 
 /** Keeps so many requests under way until all have been answered. */
-async function drive({ request, serverCpu }: Side, { count, outstanding }: Load): Promise<Rate> {
+export async function drive({ request, serverCpu }: Side, { count, outstanding, patience }: Load): Promise<Rate> {
   await serverCpu();
   const cpu = process.cpuUsage();
   const began = performance.now();
+  let answered = 0;
   await new Promise<void>((resolve) => {
     let sent = 0;
-    let answered = 0;
+    const watch = watchOver(() => answered, patience, resolve);
     const done = (): void => {
-      if (++answered === count) resolve();
-      else next();
+      if (++answered < count) return next();
+      clearInterval(watch);
+      resolve();
     };
     const next = (): void => { if (sent < count) { sent++; request(done); } };
     for (let i = 0; i < outstanding; i++) next();
   });
   const seconds = (performance.now() - began) / 1000;
   const { user, system } = process.cpuUsage(cpu);
-  return { rate: count / seconds, cpu: (user + system + await serverCpu()) / count };
+  return { rate: count / seconds, cpu: (user + system + await serverCpu()) / count, ...(answered < count && { answered }) };
+}
+
+function watchOver(answered: () => number, patience: number | undefined, stalled: () => void): NodeJS.Timeout | undefined {
+  let before = -1;
+  const watch = patience === undefined ? undefined : setInterval(() => {
+    if (answered() > before) {
+      before = answered();
+    } else {
+      clearInterval(watch);
+      stalled();
+    }
+  }, patience);
+  return watch;
 }

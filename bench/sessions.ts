@@ -1,9 +1,8 @@
 import { initialize, type ServiceAccessPoint, type Session } from '../index.js';
 import { BareClient } from './bare.js';
 import { Child } from './child.js';
+import { InOrder, payload } from './in-order.js';
 import { compare, type Row, type Run, type Side } from './measure.js';
-
-export const payload = Buffer.alloc(64, 1);
 
 /** Request and reply on a session, 64 bytes, effectively-once, one process each side. */
 export async function sessions(run: Run): Promise<Row[]> {
@@ -53,23 +52,3 @@ export function requester(session: Session): Side['request'] {
     void session.send(payload);
   };
 }
-
-/** Who waits for a reply, where replies carry no id. */
-export class InOrder {
-  #waiting: (() => void)[] = [];
-  #at = 0;
-
-  push(done: () => void): void { this.#waiting.push(done); }
-
-  next(): void {
-    const done = this.#waiting[this.#at++];
-    if (this.#at === this.#waiting.length) {
-      this.#waiting.length = this.#at = 0;
-    } else if (this.#at === TIDY) {
-      this.#waiting = this.#waiting.slice(TIDY);
-      this.#at = 0;
-    }
-    done?.();
-  }
-}
-const TIDY = 4096;
