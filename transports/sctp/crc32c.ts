@@ -1,38 +1,42 @@
-/** CRC32c (RFC 9260 appendix A), eight bytes a step. */
+/** CRC32c (RFC 9260 appendix A), sixteen bytes a step: a third of the CPU of long messages goes here. */
 
-/** Eight tables in one: of a byte with none to seven behind it. */
+const BYTES = 16;
+
+/** Sixteen tables in one: of a byte with none to fifteen behind it. */
 const TABLE = buildTable();
 
 /** Of a packet, whose checksum field counts as zero. The sum is kept in the packet with its least byte first. */
 export function packetChecksum(bytes: Uint8Array): number {
-  let sum = update(-1, bytes, 0, 8);
-  sum = step(step(step(step(sum, 0), 0), 0), 0);
-  return ~update(sum, bytes, 12, bytes.length) >>> 0;
+  let sum = -1;
+  for (let at = 0; at < 8; at += 1) sum = step(sum, bytes[at]!);
+  for (let at = 8; at < 12; at += 1) sum = step(sum, 0);
+  return ~update(sum, bytes, 12) >>> 0;
 }
 
-function update(sum: number, bytes: Uint8Array, start: number, end: number): number {
+function update(sum: number, bytes: Uint8Array, start: number): number {
+  const words = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   let at = start;
-  for (const whole = end - 7; at < whole; at += 8) {
-    sum ^= at4(bytes, at);
-    sum = TABLE[0x700 + (sum & 0xff)]! ^ TABLE[0x600 + ((sum >>> 8) & 0xff)]! ^ TABLE[0x500 + ((sum >>> 16) & 0xff)]! ^ TABLE[0x400 + (sum >>> 24)]!
-      ^ TABLE[0x300 + bytes[at + 4]!]! ^ TABLE[0x200 + bytes[at + 5]!]! ^ TABLE[0x100 + bytes[at + 6]!]! ^ TABLE[bytes[at + 7]!]!;
+  for (const whole = bytes.length - BYTES; at <= whole; at += BYTES) {
+    sum = word(sum ^ words.getInt32(at, true), 0xc00) ^ word(words.getInt32(at + 4, true), 0x800) ^ word(words.getInt32(at + 8, true), 0x400) ^ word(words.getInt32(at + 12, true), 0);
   }
-  for (; at < end; at += 1) sum = step(sum, bytes[at]!);
+  for (; at < bytes.length; at += 1) sum = step(sum, bytes[at]!);
   return sum;
 }
 
-const at4 = (bytes: Uint8Array, at: number): number => bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
+/** @param behind 256 for each byte behind the four. */
+const word = (value: number, behind: number): number =>
+  TABLE[behind + 0x300 + (value & 0xff)]! ^ TABLE[behind + 0x200 + ((value >>> 8) & 0xff)]! ^ TABLE[behind + 0x100 + ((value >>> 16) & 0xff)]! ^ TABLE[behind + (value >>> 24)]!;
 const step = (sum: number, byte: number): number => TABLE[(sum ^ byte) & 0xff]! ^ (sum >>> 8);
 
 function buildTable(): Int32Array {
-  const table = new Int32Array(0x800);
-  for (let index = 0; index < 256; index += 1) {
+  const table = new Int32Array(0x100 * BYTES);
+  for (let index = 0; index < 0x100; index += 1) {
     let sum = index;
     for (let bit = 0; bit < 8; bit += 1) sum = (sum >>> 1) ^ (sum & 1 ? 0x82f6_3b78 : 0);
     table[index] = sum;
   }
-  for (let index = 256; index < 0x800; index += 1) {
-    const before = table[index - 256]!;
+  for (let index = 0x100; index < table.length; index += 1) {
+    const before = table[index - 0x100]!;
     table[index] = table[before & 0xff]! ^ (before >>> 8);
   }
   return table;
