@@ -24,5 +24,16 @@ export function watchLinks({ environment }: WorldHost): ReadonlySet<Link> {
 /** As a kernel does for a process that is killed: its peers are told (ABORT). SCTP in the process itself cannot: they hear nothing more. */
 export function abortAll(links: Iterable<Link>): void { for (const link of links) link.destroy(new TransportError('LINK_LOST', 'killed')); }
 
+/** From now on that happens whenever the process is killed but by the loss of its power; TCP's peers are told in the simulated network. */
+export function tellPeers(host: WorldHost): void {
+  const { process } = host;
+  const links = watchLinks(host);
+  const crash = process.crash.bind(process);
+  process.crash = (options = {}) => {
+    if (options.peersSee !== 'nothing') abortAll(links);
+    crash(options);
+  };
+}
+
 /** Those with a host at this address. */
 export const linksWith = (links: Iterable<Link>, address: string): Link[] => [...links].filter(({ peer }) => parseAddress(peer, ['tcp', 'sctp+udp']).host === address);

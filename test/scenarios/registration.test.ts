@@ -5,6 +5,7 @@ import { Home } from '../../actors/home.js';
 import type { PoolElement as PoolElementParameter } from '../../wire/index.js';
 import { leastUsed, random, roundRobin } from '../../actors/policies.js';
 import { rfcTimers } from '../../machines/timers.js';
+import { asapUnderTest } from '../support/registrar-world.js';
 import { ScriptedRegistrar } from '../support/scripted-registrar.js';
 import { World } from '../../testing/world.js';
 
@@ -546,7 +547,7 @@ describe('no registrar (RFC 5352 §3.6)', () => {
   it('host names are resolved at each hunt: a registrar may move', async () => {
     const setting = new Setting();
     const { world } = setting;
-    const accessPoint = await setting.accessPoint('pe', { registrars: ['tcp://r9:3863'] });
+    const accessPoint = await setting.accessPoint('pe', { registrars: [`${asapUnderTest.scheme}://r9:3863`] });
     await world.advance(1_000);
     const moved = await ScriptedRegistrar.start(world, 'r9', 9);
     await setting.element(accessPoint);

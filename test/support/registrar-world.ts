@@ -8,6 +8,9 @@ import type { Listener } from '../../transports/transport.js';
 import { asapFraming, type AsapMessage, type AsapMessageName, type AsapMessageOf, type Cause, type Generation, type PoolElement, type PoolPage } from '../../wire/index.js';
 import { World, type LogEntry } from '../../testing/world.js';
 
+/** By what registrars of the tests are reached; test/scenarios/asap-suites-over-sctp.test.ts has another one. */
+export const asapUnderTest: { scheme: 'tcp' | 'sctp+udp' } = { scheme: 'tcp' };
+
 /** A real registrar on the host `registrar` of a simulated world, and who talks to it. */
 export class RegistrarWorld {
   readonly events: string[] = [];
@@ -15,7 +18,7 @@ export class RegistrarWorld {
 
   private constructor(readonly world: World, readonly options: Partial<RegistrarOptions>, readonly scheme: string) {}
 
-  static async start(options: Partial<RegistrarOptions> = {}, world = new World(), scheme = 'tcp'): Promise<RegistrarWorld> {
+  static async start(options: Partial<RegistrarOptions> = {}, world = new World(), scheme: string = asapUnderTest.scheme): Promise<RegistrarWorld> {
     const setting = new RegistrarWorld(world, options, scheme);
     await setting.restart();
     return setting;

@@ -2,6 +2,7 @@ import { Association } from '../../actors/association.js';
 import type { Listener } from '../../transports/transport.js';
 import { parseAddress } from '../../transports/address.js';
 import { asapFraming, poolHandleKey, type AsapMessage, type AsapMessageOf, type Cause, type Generation, type PoolElement } from '../../wire/index.js';
+import { asapUnderTest } from './registrar-world.js';
 import type { World, WorldHost } from '../../testing/world.js';
 
 /** As much of a registrar as the tests of the other end need: it answers at once and as told, and writes down what it got. */
@@ -37,16 +38,17 @@ export class ScriptedRegistrar {
     return registrar;
   }
 
-  get address(): string { return `tcp://${this.host.address}:3863`; }
+  get address(): string { return `${asapUnderTest.scheme}://${this.host.address}:3863`; }
+  get #transport() { return this.host.environment.transports(asapUnderTest.scheme); }
 
   count(type: AsapMessage['type']): number { return this.received.filter((message) => message.type === type).length; }
 
   /** As a registrar that takes over does: at the PE's own ASAP listener. */
   async visit(element: PoolElement, handle: string, home: boolean, claim: { readonly peIdentifier?: number; readonly generation?: Generation } = {}): Promise<AsapMessage[]> {
     const { asapTransport } = element;
-    if (asapTransport?.transport !== 'tcp') throw new Error('no ASAP transport');
+    if (asapTransport === undefined) throw new Error('no ASAP transport');
     const heard: AsapMessage[] = [];
-    const association = Association.connect(this.host.tcp, `tcp://${asapTransport.addresses[0] ?? ''}:${asapTransport.port}`, (link) => ({
+    const association = Association.connect(this.#transport, `${asapUnderTest.scheme}://${asapTransport.addresses[0] ?? ''}:${asapTransport.port}`, (link) => ({
       message: (message) => { heard.push(message); this.#receive(link, message); },
       down: () => this.links.delete(link),
     }), this.host.environment);
@@ -66,7 +68,7 @@ export class ScriptedRegistrar {
   }
 
   async #listen(): Promise<void> {
-    this.#listener = await this.host.tcp.listen(`tcp://${this.host.address}:3863`, (link) => Association.accept(link, (association) => {
+    this.#listener = await this.#transport.listen(this.address, (link) => Association.accept(link, (association) => {
       this.links.add(association);
       return { message: (message) => this.#receive(association, message), down: () => this.links.delete(association) };
     }, this.host.environment), { framing: asapFraming });
@@ -126,7 +128,7 @@ export class ScriptedRegistrar {
   }
 
   #nameOf({ peer }: Association): string {
-    const { host } = parseAddress(peer, ['tcp']);
+    const { host } = parseAddress(peer, ['tcp', 'sctp+udp']);
     return [...this.world.network.machines()].find(({ address }) => address === host)?.name ?? host;
   }
 }

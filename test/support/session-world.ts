@@ -11,7 +11,7 @@ import { HandleCache } from '../../handlespace/cache.js';
 import { quickTimers, type Timers } from '../../machines/timers.js';
 import { parseAddress } from '../../transports/address.js';
 import { poolHandleKey, poolHandleText, type PoolElement } from '../../wire/index.js';
-import { abortAll, watchLinks } from '../../testing/links.js';
+import { tellPeers } from '../../testing/links.js';
 import { SimulatedClock } from '../../testing/simulated-clock.js';
 import { Transcript } from '../../testing/simulation/transcript.js';
 import { World, type WorldHost } from '../../testing/world.js';
@@ -78,17 +78,6 @@ export class SessionWorld extends World {
     this.#users.set(name, user);
     return user;
   }
-}
-
-/** A kernel tells the peers of a process that is killed: TCP's does in the simulated network, SCTP's here. */
-function tellPeers(host: WorldHost): void {
-  const { process } = host;
-  const links = watchLinks(host);
-  const crash = process.crash.bind(process);
-  process.crash = (options = {}) => {
-    if (options.peersSee !== 'nothing') abortAll(links);
-    crash(options);
-  };
 }
 
 export interface TestElement {
