@@ -74,7 +74,7 @@ describe('X-34: what is tried, and what the error says', () => {
   it('so does the one of a session that never opened', async () => {
     const { world, elements } = await pool(roundRobins(2));
     for (const { host } of elements) host.process.crash();
-    await expect(world.user().connect({ openTimeout: 500 })).rejects.toMatchObject({ code: 'SESSION_FAILED', outcome: 'not-taken', attempts: expect.arrayContaining([expect.objectContaining({ peIdentifier: 1 }), expect.objectContaining({ peIdentifier: 2 })]) as unknown });
+    await expect(world.user().connect({ openTimeout: 1_500 })).rejects.toMatchObject({ code: 'SESSION_FAILED', outcome: 'not-taken', attempts: expect.arrayContaining([expect.objectContaining({ peIdentifier: 1 }), expect.objectContaining({ peIdentifier: 2 })]) as unknown });
   });
 
   it('maxAttempts bounds them, whatever time is left', async () => {
