@@ -32,7 +32,7 @@ export interface EnvironmentOptions {
 
 /** `node:net`, and SCTP over `node:dgram`; the monotonic clock and the system's randomness. */
 export function nodeEnvironment({ logger = silentLogger }: EnvironmentOptions = {}): ActorEnvironment {
-  const transports = transportsBySchemes([createTcpTransport({ network: nodeNetwork, clock: nodeClock, logger }), sctp]);
+  const transports = transportsBySchemes([createTcpTransport({ network: nodeNetwork, clock: nodeClock, logger }), sctp.loggingTo(logger)]);
   return { clock: nodeClock, timeOfDay: nodeTimeOfDay, random: nodeRandom, logger, transports, datagrams: nodeDatagrams, lookUp, prover: startProver };
 }
 

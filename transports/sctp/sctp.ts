@@ -31,6 +31,8 @@ export interface SctpTransportOptions extends SctpOptions {
 export interface SctpTransport extends Transport {
   connect(address: TransportAddress, handler: LinkHandler, options: ConnectOptions): SctpLink;
   listen(address: TransportAddress, accept: (link: SctpLink) => LinkHandler, options: ListenOptions): Promise<Listener>;
+  /** The same sockets; what there is to say of links that are made by it goes to that logger, and what there is of the sockets to that of the last link or listener. */
+  loggingTo(logger: Logger): SctpTransport;
 }
 
 /** SCTP in user space, by default over UDP (RFC 6951). The port of its addresses is the SCTP port.
@@ -43,7 +45,9 @@ class SctpNetwork implements SctpTransport {
   readonly schemes: readonly string[];
   readonly #options: SctpTransportOptions;
   readonly #settings: SctpSettings;
-  readonly #logger: Logger;
+  /** Of whoever asked last. */
+  #logger: Logger;
+  readonly #own: Logger;
   readonly #scheme: string;
   /** By the address and UDP port they were bound to; one socket serves all SCTP ports and peers of an address. */
   readonly #stacks = new Map<string, Promise<Stack>>();
@@ -52,7 +56,7 @@ class SctpNetwork implements SctpTransport {
   constructor(options: SctpTransportOptions) {
     this.#options = options;
     this.#settings = { ...SCTP_DEFAULTS, ...Object.fromEntries(Object.entries(options).filter(([key, value]) => key in SCTP_DEFAULTS && value !== undefined)) };
-    this.#logger = options.logger ?? silentLogger;
+    this.#logger = this.#own = options.logger ?? silentLogger;
     this.#scheme = options.scheme ?? 'sctp+udp';
     if (this.#scheme === 'sctp') this.#settings = { ...this.#settings, udpPort: 0, peerUdpPort: 0 }; // there is no UDP
     this.schemes = [this.#scheme];
@@ -62,21 +66,31 @@ class SctpNetwork implements SctpTransport {
     }
   }
 
-  connect(address: TransportAddress, handler: LinkHandler, options: ConnectOptions): SctpLink {
+  connect(address: TransportAddress, handler: LinkHandler, options: ConnectOptions): SctpLink { return this.#connect(this.#own, address, handler, options); }
+
+  listen(address: TransportAddress, accept: (link: SctpLink) => LinkHandler, options: ListenOptions): Promise<Listener> { return this.#listen(this.#own, address, accept, options); }
+
+  loggingTo(logger: Logger): SctpTransport {
+    return { schemes: this.schemes, connect: (...given) => this.#connect(logger, ...given), listen: (...given) => this.#listen(logger, ...given), loggingTo: (other) => this.loggingTo(other) };
+  }
+
+  #connect(logger: Logger, address: TransportAddress, handler: LinkHandler, options: ConnectOptions): SctpLink {
     const to = parseAddress(address, this.schemes);
     const world = this.#begin();
-    const link = SctpLink.connecting({ ...world, settings: this.#settings }, formatAddress(this.#scheme, to.host, to.port), handler, options, options.connectTimeout ?? CONNECT_TIMEOUT);
+    this.#heardBy(logger);
+    const link = SctpLink.connecting({ ...world, settings: this.#settings, logger }, formatAddress(this.#scheme, to.host, to.port), handler, options, options.connectTimeout ?? CONNECT_TIMEOUT);
     void this.#attach(link, to, options.localPort ?? 0).catch((error: NetworkError) => {
       link.failed(error instanceof TransportError ? error : new TransportError(codeOf(error, 'CONNECT_FAILED'), `cannot connect to ${address}: ${error.code ?? error.message}`, { cause: error }));
     });
     return link;
   }
 
-  async listen(address: TransportAddress, accept: (link: SctpLink) => LinkHandler, options: ListenOptions): Promise<Listener> {
+  async #listen(logger: Logger, address: TransportAddress, accept: (link: SctpLink) => LinkHandler, options: ListenOptions): Promise<Listener> {
     const at = parseAddress(address, this.schemes);
     this.#begin();
+    this.#heardBy(logger);
     const stacks = await this.#stacksAt(at, address);
-    const door = new Door(options.maxLinks ?? DEFAULT_MAX_LINKS, address, this.#logger);
+    const door = new Door(options.maxLinks ?? DEFAULT_MAX_LINKS, address, logger);
     const port = this.#open(stacks, at.port, address, (stack, association) => (door.admits(() => stack.nameOf(association)) ? this.#accepted(stack, association, accept as (link: Link) => LinkHandler, options, door) : undefined));
     let isClosed = false;
     return {
@@ -90,17 +104,19 @@ class SctpNetwork implements SctpTransport {
     };
   }
 
+  #heardBy(logger: Logger): void { if (logger !== silentLogger) this.#logger = logger; }
+
   #begin(): StackWorld {
     const { clock, random, prepare } = this.#options;
     if (this.#world === undefined) prepare?.();
-    return (this.#world ??= { clock, random, logger: this.#logger, scheme: this.#scheme, settings: this.#settings, chunks: loadPackage() });
+    return (this.#world ??= { clock, random, logger: () => this.#logger, scheme: this.#scheme, settings: this.#settings, chunks: loadPackage() });
   }
 
   #accepted(stack: Stack, association: Association, accept: (link: Link) => LinkHandler, options: ListenOptions, door: Door): SctpLink {
     const { host } = stack.local;
     const { localPort, peer } = association;
     const ends = { local: formatAddress(this.#scheme, host, localPort), peer: stack.nameOf(association) };
-    const link = SctpLink.accepted({ ...this.#begin(), settings: this.#settings }, association, ends, accept, options, () => { door.left(); });
+    const link = SctpLink.accepted({ ...this.#begin(), settings: this.#settings, logger: door.logger }, association, ends, accept, options, () => { door.left(); });
     if (isWildcard(host)) void this.#localFor(stack, peer.host).then((local) => { link.nameLocal(formatAddress(this.#scheme, local, localPort)); });
     return link;
   }
@@ -205,7 +221,7 @@ class Door {
   #links = 0;
   #refused = 0;
 
-  constructor(private readonly most: number, private readonly address: TransportAddress, private readonly logger: Logger) {}
+  constructor(private readonly most: number, private readonly address: TransportAddress, readonly logger: Logger) {}
 
   admits(peer: () => string): boolean {
     if (this.#links < this.most) {

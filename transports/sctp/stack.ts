@@ -13,7 +13,7 @@ import { validate } from './validate.js';
 export interface StackWorld {
   readonly clock: Clock;
   readonly random: Random;
-  readonly logger: Logger;
+  readonly logger: () => Logger;
   readonly scheme: string;
   readonly settings: SctpSettings;
   readonly chunks: ChunkClass;
@@ -26,7 +26,6 @@ export type Admit = (association: Association) => AssociationOwner | undefined;
 export class Stack {
   readonly clock: Clock;
   readonly random: Random;
-  readonly logger: Logger;
   readonly settings: SctpSettings;
   readonly writer: PacketWriter;
   /** Packets that were dropped, by the reason. */
@@ -51,7 +50,7 @@ export class Stack {
 
   /** @param gone called when neither a listener nor an association needs it any more. */
   constructor(world: StackWorld, socket: DatagramSocket, overhead: number, gone: () => void) {
-    ({ clock: this.clock, random: this.random, logger: this.logger, settings: this.settings } = world);
+    ({ clock: this.clock, random: this.random, settings: this.settings } = world);
     this.#world = world;
     this.#socket = socket;
     this.#gone = gone;
@@ -60,6 +59,7 @@ export class Stack {
     this.#cookies = new CookieJar(world.random, () => world.clock.now(), world.settings.cookieLife);
   }
 
+  get logger(): Logger { return this.#world.logger(); }
   get local(): Endpoint { return this.#socket.local; }
   get associations(): number { return this.#byTag.size; }
 

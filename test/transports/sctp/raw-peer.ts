@@ -1,3 +1,4 @@
+import type { Logger } from '../../../environment.js';
 import { TransportError } from '../../../errors.js';
 import { SCTP_DEFAULTS } from '../../../transports/sctp/settings.js';
 import { Stack, type StackWorld } from '../../../transports/sctp/stack.js';
@@ -8,7 +9,7 @@ import type { SctpMessage } from '../../../transports/sctp/messages.js';
 import type { ByteSocket, DatagramNetwork, Endpoint, Network } from '../../../transports/network.js';
 import { framing } from '../probe.js';
 
-type World = Pick<StackWorld, 'clock' | 'random' | 'logger'>;
+type World = Pick<StackWorld, 'clock' | 'random'> & { readonly logger: Logger };
 
 /** Peers that speak bytes, over SCTP: the beginning of a frame that is written is the beginning of a message, in fragments as they are written; what can be no
  *  frame is a message of its own. */
@@ -37,7 +38,7 @@ class RawSocket implements ByteSocket, AssociationOwner {
   async start({ clock, random, logger }: World, datagrams: DatagramNetwork, to: Endpoint, port: number): Promise<void> {
     const held: { stack?: Stack } = {};
     const socket = await datagrams.bind({ host: '0.0.0.0', port: 0 }, (bytes, from) => held.stack?.receive(bytes, from));
-    const stack = new Stack({ clock, random, logger, scheme: 'sctp+udp', settings: SCTP_DEFAULTS, chunks: loadPackage() }, socket, 28, () => { stack.close(); });
+    const stack = new Stack({ clock, random, logger: () => logger, scheme: 'sctp+udp', settings: SCTP_DEFAULTS, chunks: loadPackage() }, socket, 28, () => { stack.close(); });
     held.stack = this.#stack = stack;
     const association = stack.connect(0, port, to, this);
     this.#association = association;
