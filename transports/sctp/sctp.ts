@@ -24,7 +24,7 @@ export interface SctpTransportOptions extends SctpOptions {
   readonly lookUp: (host: string) => Promise<readonly string[]>;
   /** By which address of ours a peer is reached: sockets that connect are bound to it, so that a listener at that address finds them. Default: bound to all addresses. */
   readonly route?: (peer: string) => Promise<string>;
-  /** Our addresses: where sockets are bound to some of them, listening on `0.0.0.0` or `::` means each. */
+  /** Our addresses: where there are several besides loopback, or sockets are bound to some of them, listening on `0.0.0.0` or `::` means a socket for each. */
   readonly addresses?: () => readonly string[];
 }
 
@@ -184,13 +184,24 @@ class SctpNetwork implements SctpTransport {
       const own = (await this.#bound()).filter(({ local }) => isIPv6(local.host) === isIPv6(host) && (udpPort === 0 || local.port === udpPort));
       const found = own.find(({ local }) => local.host === host);
       if (found !== undefined) return [found];
-      const { addresses } = this.#options;
-      if (!isWildcard(host) || own.length === 0 || addresses === undefined) return [await this.#bind(host, udpPort)];
-      const others = addresses().filter((each) => isIPv6(each) === isIPv6(host) && own.every(({ local }) => local.host !== each));
-      return [...own, ...await Promise.all(others.map((each) => this.#bind(each, udpPort)))];
+      const addresses = (this.#options.addresses?.() ?? []).filter((each) => isIPv6(each) === isIPv6(host));
+      const isSeveral = addresses.filter((each) => !isLoopback(each)).length > 1;
+      if (!isWildcard(host) || addresses.length === 0 || (own.length === 0 && !isSeveral)) return [await this.#bind(host, udpPort)];
+      const others = addresses.filter((each) => own.every(({ local }) => local.host !== each));
+      return [...own, ...await this.#bindAll(others, udpPort)];
     } catch (error) {
       throw listenError(error as NetworkError, address);
     }
+  }
+
+  /** One socket for all of several addresses would answer from the one by which the peer is reached, which need not be the one that it asked. */
+  async #bindAll(hosts: readonly string[], port: number): Promise<readonly Stack[]> {
+    const bound = await Promise.allSettled(hosts.map((host) => this.#bind(host, port)));
+    const stacks = bound.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
+    const failed = bound.find((each) => each.status === 'rejected');
+    if (failed === undefined) return stacks;
+    for (const stack of stacks) stack.restIfUnused();
+    throw failed.reason;
   }
 
   #bind(host: string, port: number): Promise<Stack> {

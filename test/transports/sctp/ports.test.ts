@@ -98,6 +98,24 @@ describe('ports and addresses', () => {
     expect(late.reason?.code).toBe('CONNECT_FAILED');
   });
 
+  it('listening at all addresses where there are several: each answers for itself', async () => {
+    const udpPort = await freePort();
+    const loopback = (host: string): string => host.replace('192.0.2', '127.0.0');
+    const bound: string[] = [];
+    const datagrams: DatagramNetwork = { bind: async (at, receive) => {
+      bound.push(at.host);
+      const socket = await nodeDatagrams.bind({ ...at, host: loopback(at.host) }, receive);
+      return { local: { ...socket.local, host: at.host }, send: (bytes, to) => { socket.send(bytes, to); }, join: () => undefined, leave: () => undefined, close: () => { socket.close(); } };
+    } };
+    const door = await listen(transport(udpPort, { datagrams, addresses: () => ['127.0.0.1', '192.0.2.7', '192.0.2.8', '::1'] }), 'sctp+udp://0.0.0.0:0');
+    expect(bound).toEqual(['127.0.0.1', '192.0.2.7', '192.0.2.8']);
+    const port = Number(door.address.split(':').at(-1));
+    for (const host of ['127.0.0.1', '127.0.0.7', '127.0.0.8']) {
+      const caller = await connect(transport(0, { peerUdpPort: udpPort }), `sctp+udp://${host}:${port}`);
+      expect([host, caller.reason]).toEqual([host, undefined]);
+    }
+  });
+
   it('a socket on a UDP port where no peer looks is no place to listen: ADDRESS_IN_USE', async () => {
     const udpPort = await freePort();
     await peerAt(udpPort, '127.0.0.1'); // another process has it
