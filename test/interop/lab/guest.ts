@@ -79,9 +79,14 @@ export class Guest {
     return job.ended;
   }
 
+  /** Kills what runs; its kernel tells the other ends. */
+  async endJobs(): Promise<void> {
+    await Promise.all([...this.#jobs].map(async (job) => this.stop(job, 'KILL')));
+  }
+
   /** Ends its jobs, and boots it anew where that leaves associations or ports in use: those of a silent death last for minutes. */
   async rest(): Promise<void> {
-    await Promise.all([...this.#jobs].map(async (job) => this.stop(job, 'KILL')));
+    await this.endJobs();
     const { out } = await this.run(quiet);
     if (out !== '0') await this.reboot();
   }

@@ -1,10 +1,10 @@
 import { afterAll, beforeEach, describe, expect } from '@jest/globals';
 import type { Job } from '../lab/agent.js';
-import type { Capture } from '../lab/capture.js';
 import { Lab } from '../lab/lab.js';
 import { pingPong, registrar, server } from '../lab/rsplib.js';
 import { milliseconds, note } from './figures.js';
 import { readAlike } from './reading.js';
+import { longestSilence, replyLine, replyOf, reply, replyFrom, type Reply } from './rsplib-replies.js';
 import { scenario } from './scenario.js';
 
 const lab = Lab.current();
@@ -24,7 +24,7 @@ describe('RSPLIB with itself: failover', () => {
     await capture.stop();
 
     expect(goesOn(user, after)).toBe(true);
-    note('RSPLIB\'s PU, its PE killed: longest time without a reply', milliseconds(await longestSilence(capture)));
+    note('RSPLIB\'s PU, its PE killed: longest time without a reply', milliseconds(await longestSilence(capture, four.address)));
     expect(await readAlike(capture)).toMatchObject({ ASAP_COOKIE: expect.any(Number), ASAP_COOKIE_ECHO: 1 });
   });
 
@@ -39,7 +39,7 @@ describe('RSPLIB with itself: failover', () => {
     await capture.stop();
 
     expect(goesOn(user, after)).toBe(true);
-    const silence = await longestSilence(capture);
+    const silence = await longestSilence(capture, four.address);
     note('RSPLIB\'s PU, its PE vanishes: longest time without a reply', milliseconds(silence));
     expect(silence).toBeGreaterThan(5); // else our bound of 1.6 s would be nothing to be proud of
     expect(await readAlike(capture)).toMatchObject({ ASAP_COOKIE: expect.any(Number), ASAP_COOKIE_ECHO: 1 });
@@ -61,32 +61,9 @@ async function session(name: string) {
   return { home, user, servers, capture };
 }
 
-interface Reply {
-  readonly element: string;
-  /** What the service has counted: its cookie carries it. */
-  readonly count: number;
-}
-
-const replyLine = /from PE \$([0-9a-f]{8}) \(reply #(\d+)\)/;
-const replyOf = ([, element = '', count]: RegExpExecArray): Reply => ({ element, count: Number(count) });
-const reply = async (user: Job): Promise<Reply> => replyOf(await user.out(replyLine, 90_000)); // a silent death takes half a minute
-
-async function replyFrom(user: Job, accept: (element: string) => boolean): Promise<Reply> {
-  for (;;) {
-    const next = await reply(user);
-    if (accept(next.element)) return next;
-  }
-}
-
 /** The first reply of the next element counts on from the last one of the element before. */
 function goesOn(user: Job, after: Reply): boolean {
   const replies = user.lines.flatMap((line) => [replyLine.exec(line)]).filter((match) => match !== null).map(replyOf);
   const first = replies.findIndex(({ element }) => element === after.element);
   return first > 0 && replies[first]?.count === (replies[first - 1]?.count ?? NaN) + 1;
-}
-
-/** Seconds between two replies at the user, at most. */
-async function longestSilence(capture: Capture): Promise<number> {
-  const replies = await capture.fields(`sctp.data_payload_proto_id == 33 && ip.dst == ${four.address}`, ['ip.src']);
-  return Math.max(...replies.slice(1).map(({ time }, index) => time - replies[index]!.time));
 }
