@@ -111,6 +111,8 @@ export class DataLink implements LinkHandler {
   }
 
   get isUp(): boolean { return this.#isUp; }
+  /** The peer has sent its VERSION. */
+  get isGreeted(): boolean { return this.#greeted; }
   get peer(): string { return this.#link?.peer ?? ''; }
   get congested(): boolean { return this.#link !== undefined && !this.#link.writable; }
   /** What the transport knows of its path; else what the heartbeats tell: `rto` as RFC 6298 computes it, without its lower bound. */

@@ -147,6 +147,7 @@ export class DataPlane implements SharedPlane, DataLinkOwner {
   sessionLeft(link: DataLink): void {
     const { clock } = this.environment;
     if (link.sessions.size > 0 || !link.isUp) return;
+    if (!link.isGreeted && this.#speaking.delete(this.#addresses.get(link) ?? '')) this.#forget(link); // somebody else is there now: asked the next time
     clock.clearTimeout(this.#idle.get(link));
     this.#idle.set(link, clock.setTimeout(() => {
       this.#idle.delete(link);

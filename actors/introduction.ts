@@ -1,5 +1,5 @@
-import type { Clock } from '../environment.js';
-import type { TransportError } from '../errors.js';
+import type { Clock, Milliseconds } from '../environment.js';
+import { TransportError } from '../errors.js';
 import type { Link, LinkHandler, TransportMessage } from '../transports/transport.js';
 import { encodeAsap } from '../wire/index.js';
 import { ASAP_PPID } from '../wire/mapping.js';
@@ -86,29 +86,63 @@ export class Inquiry extends Introduction {
   }
 }
 
-/** The pool element's side waits for the first word: a question, which it answers; a frame of ours; or a message of somebody who has none. */
+/** The pool element's side waits for the first word: a question, which it answers; a frame of ours; or a message of somebody who has none. Who has nothing to say yet may take its time, as long as it is there. */
 export class Arrival extends Introduction {
   readonly #link: Link;
+  readonly #clock: Clock;
+  /** How long nothing has been heard there, our own loop's lag not counted (D-29). */
+  readonly #quiet: () => Milliseconds;
+  #asked = 0;
+  #watch: unknown;
   readonly #come: (first: TransportMessage | undefined) => LinkHandler;
   readonly #gone: () => void;
 
   /** @param come who it is: with `first`, its first message, somebody who does not speak our frames. `gone`: it was nobody. */
-  constructor(link: Link, come: (first: TransportMessage | undefined) => LinkHandler, gone: () => void) {
+  constructor(link: Link, clock: Clock, quiet: () => Milliseconds, come: (first: TransportMessage | undefined) => LinkHandler, gone: () => void) {
     super();
     this.#link = link;
+    this.#clock = clock;
+    this.#quiet = quiet;
     this.#come = come;
     this.#gone = gone;
+    this.#listen();
   }
 
-  override down(reason: TransportError): void { if (this.isKnown) super.down(reason); else this.#gone(); }
+  override down(reason: TransportError): void {
+    this.#clock.clearTimeout(this.#watch);
+    if (this.isKnown) super.down(reason); else this.#gone();
+  }
+
   close(): void { if (!this.isKnown) this.#link.close(); }
+
+  protected override handTo(handler: LinkHandler): void {
+    this.#clock.clearTimeout(this.#watch); // the data channel judges its silence
+    super.handTo(handler);
+  }
 
   protected framesCame(): void { this.handTo(this.#come(undefined)); }
 
+  /** Judged after a poll phase (D-29). */
+  #listen(): void {
+    this.#watch = this.#clock.setTimeout(() => { this.#clock.defer(() => { this.#judge(); }); }, MOST_SILENCE);
+  }
+
+  #judge(): void {
+    if (this.isKnown) return;
+    if (this.#quiet() < MOST_SILENCE) return this.#listen();
+    this.#link.destroy(new TransportError('SILENCE', `${this.#link.peer} has been silent for ${Math.round(this.#quiet())} ms`));
+  }
+
   protected firstMessage(message: TransportMessage): void {
     const asap = message.ppid === ASAP_PPID ? readAsap(message.bytes) : undefined;
-    if (asap?.type === 'ASAP_CAPABILITIES') this.#link.send(capabilities(true), { ppid: ASAP_PPID, unordered: true });
+    if (asap?.type === 'ASAP_CAPABILITIES') this.#answer();
     else if (message.ppid !== ASAP_PPID || asap?.type === 'ASAP_COOKIE_ECHO') this.handTo(this.#come(message));
+  }
+
+  /** So often as one of ours asks. */
+  #answer(): void {
+    this.#asked += 1;
+    if (this.#asked <= MOST_QUESTIONS) this.#link.send(capabilities(true), { ppid: ASAP_PPID, unordered: true });
   }
 }
 
@@ -116,3 +150,4 @@ const capabilities = (answer: boolean): Buffer => encodeAsap({ type: 'ASAP_CAPAB
 
 const MOST_GRACE = 50;
 const MOST_QUESTIONS = 3;
+const MOST_SILENCE: Milliseconds = 5_000;

@@ -1,10 +1,11 @@
 import type { AsapMessage } from '../wire/index.js';
-import { ASAP_PPID, encodeFrame, mapping, type Frame } from '../wire/mapping.js';
+import { ASAP_PPID, encodeFrame, features, mapping, type Frame } from '../wire/mapping.js';
 import { bareCookie, PLAIN_CREDIT, PlainLink } from './plain-link.js';
 
 /** A pool user's link to a pool element that does not speak our frames. */
 export class PlainElementLink extends PlainLink {
   protected override readonly dataFlags = mapping.DATA.flags.uncommitted;
+  protected override readonly features = features.messageCharge;
   /** The last message that the peer's SCTP has, and the last of the failover callback's. */
   #done: number | undefined;
   #recoveryDone: number | undefined;
@@ -16,7 +17,8 @@ export class PlainElementLink extends PlainLink {
       case 'OPEN': // nobody is asked: who accepts the association serves the session
         this.session = frame.session;
         this.emit(encodeFrame({ type: 'ACCEPT', session: frame.session, credit: PLAIN_CREDIT }));
-        return this.opened(frame.credit);
+        this.opened(frame.credit);
+        return this.begun();
       case 'DATA': return this.#data(frame);
       case 'CLOSE': return this.closeSoon();
       default: // there is no word for it

@@ -1,8 +1,9 @@
+import { MESSAGE_CHARGE } from '../delivery/credit.js';
 import type { Clock } from '../environment.js';
 import { TransportError } from '../errors.js';
 import type { Link, LinkHandler, TransportMessage } from '../transports/transport.js';
 import { decodeAsap, encodeAsap, type AsapMessage } from '../wire/index.js';
-import { ASAP_PPID, decodeFrame, encodeFrame, MAGIC, mapping, offsets, VERSION, writeHeader, writeU32, type Frame } from '../wire/mapping.js';
+import { ASAP_PPID, decodeFrame, encodeFrame, features, MAGIC, mapping, offsets, VERSION, writeHeader, writeU32, type Frame } from '../wire/mapping.js';
 
 /** Credit of a session in messages that have no such thing: what the peer's SCTP has not acknowledged is bounded by the window of its sender. */
 export const PLAIN_CREDIT = 0x4000_0000;
@@ -20,8 +21,11 @@ export abstract class PlainLink implements Link, LinkHandler {
   readonly #clock: Clock;
   /** Frames of the data channel, filled in since they were asked for. */
   #out: Uint8Array[] = [];
+  #outBytes = 0;
   /** Frames for it. */
   #in: Buffer[] = [];
+  /** Messages that have come before there is a session. */
+  #early: TransportMessage[] | undefined = [];
   /** Messages for which there is no credit yet. */
   #waiting: TransportMessage[] = [];
   /** The fragments of a message so far. */
@@ -30,7 +34,14 @@ export abstract class PlainLink implements Link, LinkHandler {
   #credit = 0;
   #most = 0;
   #lastId = 0;
+  /** Of those, so many are handled, where that is said. */
+  #handled = 0;
   #granted = 0;
+  /** Messages for the peer's SCTP, and those that it has. */
+  #sent = 0;
+  #acknowledged = 0;
+  /** Empty ones, each done with what was sent before it. */
+  #empty: { readonly after: number; readonly done: () => void }[] = [];
   #isDue = false;
   #isOver = false;
   readonly #room = { bytes: Buffer.alloc(0), offset: 0 };
@@ -54,12 +65,14 @@ export abstract class PlainLink implements Link, LinkHandler {
   get peer(): string { return this.link.peer; }
   get lastHeard(): number { return this.link.lastHeard; }
   get lastSent(): number { return this.link.lastSent; }
-  get queued(): number { return this.link.queued; }
-  get writable(): boolean { return this.link.writable; }
+  get queued(): number { return this.link.queued + this.#outBytes; }
+  /** Within a turn, too, in which nothing leaves: a handler may await each of its replies and never let it end. */
+  get writable(): boolean { return this.#outBytes <= MOST_OUT && this.link.writable; }
   get path(): Link['path'] { return this.link.path; }
 
   send(frame: Uint8Array): boolean {
     this.#out.push(frame);
+    this.#outBytes += frame.length;
     this.link.flushSoon();
     return this.writable;
   }
@@ -88,6 +101,10 @@ export abstract class PlainLink implements Link, LinkHandler {
 
   message(message: TransportMessage): void {
     if (this.#isOver) return;
+    if (this.#early !== undefined) {
+      this.#early.push(message);
+      return this.link.pause();
+    }
     if (message.ppid === ASAP_PPID) {
       const asap = readAsap(message.bytes);
       return asap === undefined ? undefined : this.asap(asap);
@@ -98,7 +115,9 @@ export abstract class PlainLink implements Link, LinkHandler {
 
   beforeWrite(): void {
     this.#handler.beforeWrite?.();
+    const wasFull = this.#outBytes > MOST_OUT;
     this.#translate();
+    if (wasFull && this.writable) this.#clock.defer(() => { this.drain(); });
   }
 
   drain(): void { this.#handler.drain?.(); }
@@ -129,8 +148,28 @@ export abstract class PlainLink implements Link, LinkHandler {
       this.#granted += bytes.length;
       this.#deliverSoon();
     };
-    if (bytes.length === 0) return this.#clock.defer(done); // SCTP has no empty messages
-    this.link.send(bytes, { ppid, acknowledged: done });
+    if (bytes.length === 0) return this.#sendNothing(done);
+    this.#sent += 1;
+    this.link.send(bytes, { ppid, acknowledged: () => { this.#acknowledge(done); } });
+  }
+
+  /** SCTP has no empty messages. */
+  #sendNothing(done: () => void): void {
+    if (this.#acknowledged === this.#sent) this.#clock.defer(done); else this.#empty.push({ after: this.#sent, done });
+  }
+
+  #acknowledge(done: () => void): void {
+    this.#acknowledged += 1;
+    done();
+    while (this.#empty[0] !== undefined && this.#empty[0].after <= this.#acknowledged) this.#empty.shift()!.done();
+  }
+
+  /** The session is known; what has come for it follows. */
+  protected begun(): void {
+    const early = this.#early ?? [];
+    this.#early = undefined;
+    this.link.resume();
+    for (const message of early) this.message(message);
   }
 
   /** The session takes messages. */
@@ -151,8 +190,18 @@ export abstract class PlainLink implements Link, LinkHandler {
     this.emit(frame);
   }
 
+  /** The session has handled a message, or all up to it. */
+  protected handled({ id, cumulative }: Frame<'DONE'>): void {
+    this.#handled = cumulative === true ? id : (this.#handled + 1) >>> 0;
+    this.#pumpIn();
+  }
+
   /** Of messages that the peer sends. */
   protected readonly dataFlags: number = 0;
+  /** Of frames that the peer is to know. */
+  protected readonly features: number = 0;
+  /** Messages that may wait for the session to handle them, where it says so. */
+  protected readonly mostWaiting: number = Infinity;
 
   protected misbehaved(how: string): void { this.destroy(new TransportError('PEER_MISBEHAVED', `${this.peer}: ${how}`)); }
 
@@ -175,6 +224,7 @@ export abstract class PlainLink implements Link, LinkHandler {
     while (this.#out.length > 0 && !this.#isOver) {
       const out = this.#out;
       this.#out = [];
+      this.#outBytes = 0;
       for (const bytes of out) this.#take(decodeFrame(bytes as Buffer, 0, bytes.length));
     }
   }
@@ -182,7 +232,7 @@ export abstract class PlainLink implements Link, LinkHandler {
   #take(frame: Frame): void {
     switch (frame.type) {
       case 'VERSION':
-        this.emit(encodeFrame({ type: 'VERSION', session: 0, magic: MAGIC, version: VERSION, lowest: VERSION, features: 0, heartbeat: 0, silence: 0 }));
+        this.emit(encodeFrame({ type: 'VERSION', session: 0, magic: MAGIC, version: VERSION, lowest: VERSION, features: this.features, heartbeat: 0, silence: 0 }));
         return this.greeted();
       case 'HEARTBEAT': return this.link.ping?.(() => { this.emit(encodeFrame({ type: 'HEARTBEAT_ACK', session: 0, nonce: frame.nonce })); });
       case 'WINDOW':
@@ -196,13 +246,16 @@ export abstract class PlainLink implements Link, LinkHandler {
 
   /** Messages that have come, as far as the session takes them; while it does not, the peer is held up by its own window. */
   #pumpIn(): void {
+    const charge = (this.features & features.messageCharge) === 0 ? 0 : MESSAGE_CHARGE;
     for (let first = this.#waiting[0]; first !== undefined; first = this.#waiting[0]) {
       const { bytes, ppid } = first;
-      if (this.#most > 0 && bytes.length > this.#most / 2) return this.misbehaved(`a message of ${bytes.length} bytes; ${this.#most / 2} are possible`); // there may never be credit for it (delivery/credit.ts)
-      if (bytes.length > this.#credit) break;
+      const cost = bytes.length + charge;
+      if (this.#most > 0 && cost > this.#most / 2) return this.misbehaved(`a message of ${bytes.length} bytes; ${this.#most / 2} are possible`); // there may never be credit for it (delivery/credit.ts)
+      if (cost > this.#credit || (this.#lastId - this.#handled) >>> 0 >= this.mostWaiting) break;
       this.#waiting.shift();
-      this.#credit -= bytes.length;
-      this.emitData(ppid, ++this.#lastId, bytes);
+      this.#credit -= cost;
+      this.#lastId = (this.#lastId + 1) >>> 0;
+      this.emitData(ppid, this.#lastId, bytes);
     }
     if (this.#waiting.length > 0) this.link.pause(); else this.link.resume();
   }
@@ -225,6 +278,9 @@ export abstract class PlainLink implements Link, LinkHandler {
     }
   }
 }
+
+/** Of frames that wait to be translated: as much as a link has for its queue's mark. */
+const MOST_OUT = 0x4_0000;
 
 /** The cookie alone: what we say beside it is not for whom does not speak our frames. */
 export function bareCookie(bytes: Uint8Array): Uint8Array | undefined {

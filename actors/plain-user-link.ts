@@ -7,6 +7,7 @@ import { bareCookie, isCookieEcho, PLAIN_CREDIT, PlainLink } from './plain-link.
 
 /** A pool element's link to a pool user that does not speak our frames. Its first message opens the session. */
 export class PlainUserLink extends PlainLink {
+  protected override readonly mostWaiting = WINDOW_MESSAGES;
   readonly #first: TransportMessage;
   readonly #id: Buffer;
 
@@ -15,6 +16,7 @@ export class PlainUserLink extends PlainLink {
     super(link, handler, clock);
     this.#first = first;
     this.#id = id;
+    this.message(first);
   }
 
   protected greeted(): void {
@@ -23,13 +25,14 @@ export class PlainUserLink extends PlainLink {
       type: 'OPEN', session: this.session, echo: isCookieEcho(this.#first), epoch: 1, credit: PLAIN_CREDIT, mode: deliveryModes.indexOf('at-least-once'),
       windowMessages: WINDOW_MESSAGES, windowBytes: WINDOW_BYTES, sessionId: this.#id, tail: Buffer.alloc(0),
     }));
-    this.message(this.#first);
+    this.begun();
   }
 
   protected take(frame: Frame): void {
     switch (frame.type) {
       case 'ACCEPT': return this.opened(frame.credit);
       case 'REPLY': return this.sendMessage(frame);
+      case 'DONE': return this.handled(frame);
       case 'DATA': return this.#data(frame);
       case 'REFUSE': case 'CLOSE': case 'MOVE': return this.closeSoon(); // the end of the association is what sends it to the next pool element
       default: // there is no word for it
@@ -47,6 +50,6 @@ export class PlainUserLink extends PlainLink {
   }
 }
 
-/** It does not tell its window: as often as for one of ours by default a `snapshot` is asked for (D-12). */
+/** It does not tell its window: as many messages as of one of ours by default may wait, and as often a `snapshot` is asked for (D-12). */
 const WINDOW_MESSAGES = 1024;
 const WINDOW_BYTES = 1024 * 1024;

@@ -137,11 +137,11 @@ export class Service implements DataLinkOwner {
 
   /** Its first word tells whether it speaks our frames. */
   #introduce(link: Link): LinkHandler {
-    const arrival = new Arrival(link, (first) => {
+    const { clock, random } = this.environment;
+    const arrival = new Arrival(link, clock, () => this.monitor.activeSince(link.lastHeard), (first) => {
       this.#arrivals.delete(arrival);
       const dataLink = this.#newLink();
       if (first === undefined) return dataLink.attach(link, true);
-      const { clock, random } = this.environment;
       const plain = new PlainUserLink(link, dataLink, clock, first, Buffer.from(random.bytes(16)));
       dataLink.attach(plain, true);
       return plain;

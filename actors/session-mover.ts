@@ -1,12 +1,12 @@
 import { createActor, type Actor } from 'xstate';
 import { PoisonWatch } from '../delivery/poison.js';
-import { writeData } from '../delivery/port.js';
+import { writeFrame } from '../delivery/port.js';
 import type { UserHalf } from '../delivery/user-half.js';
 import type { Milliseconds } from '../environment.js';
 import { SessionError, type TransportError } from '../errors.js';
 import { sessionMachine, type SessionEvent, type SessionOrder, type SessionTimers } from '../machines/session.js';
 import { encodeAsap, poolHandleFromKey, poolHandleText, type PoolElement } from '../wire/index.js';
-import { ASAP_PPID } from '../wire/mapping.js';
+import { ASAP_PPID, encodeFrame } from '../wire/mapping.js';
 import type { DataLink, LinkSession } from './data-link.js';
 import type { DataPlane } from './data-plane.js';
 import { areTied, mappingOf, mappings } from './mappings.js';
@@ -363,7 +363,7 @@ export class SessionMover {
     const { half } = this.#owner;
     half.open(this.link, this.#number, poolHandleFromKey(this.#key));
     const { cookie } = half;
-    if (cookie) writeData(this.link, this.#number, 0, ASAP_PPID, 0, encodeAsap({ type: 'ASAP_COOKIE_ECHO', cookie: cookie.cookie, ...(cookie.snapshot && { snapshot: cookie.snapshot }) }));
+    if (cookie) writeFrame(this.link, encodeFrame({ type: 'DATA', session: this.#number, ppid: ASAP_PPID, id: 0, tail: encodeAsap({ type: 'ASAP_COOKIE_ECHO', cookie: cookie.cookie, ...(cookie.snapshot && { snapshot: cookie.snapshot }) }) })); // ASAP goes in one frame, whatever its length
   }
 
   #report(): void {

@@ -58,6 +58,17 @@ export class SessionRequests {
     return true;
   }
 
+  /** Replies are data where the session is now; its messages go on. */
+  refuse(error: RserpoolError): void {
+    for (const waiting of this.#waiting.values()) {
+      if (waiting.answer !== undefined || waiting.isAbandoned) continue;
+      waiting.isAbandoned = true;
+      this.complain(error);
+      waiting.reject(error);
+    }
+    this.#waiting.clear();
+  }
+
   /** What could be given out has been: those that are handled and have no reply will have none. */
   moved(): void {
     if (this.#handled.length === 0) return;

@@ -23,7 +23,7 @@ type Limit = 'lifetime' | 'timeout' | 'signal';
 
 /** The promises of a session: `send`, by delivery mode, and `flush`. */
 export class SessionSender {
-  #blocked: { readonly length: number; readonly go: () => void; readonly fail: (error: RserpoolError) => void }[] = [];
+  #blocked: { readonly length: number; /** An acknowledgement, or a reply, is waited for. */ readonly needsFrames: boolean; readonly go: () => void; readonly fail: (error: RserpoolError) => void }[] = [];
   #flushes: { readonly needsCover: boolean; readonly done: () => void; readonly fail: (error: Error) => void }[] = [];
   #acks: Map<number, { readonly resolve: () => void; readonly reject: (error: Error) => void }> | undefined;
   #overdue: unknown;
@@ -73,6 +73,14 @@ export class SessionSender {
     }
   }
 
+  /** Acknowledgements do not come where the session is now; its messages go on. */
+  refuseAcks(cause: RserpoolError): void {
+    for (const { reject } of this.#acks?.values() ?? []) reject(new SessionError('MESSAGE_LOST', 'the session has moved to a pool element that acknowledges nothing; the message goes on', { cause }));
+    this.#acks?.clear();
+    for (const waiting of this.#blocked.filter(({ needsFrames }) => needsFrames)) waiting.fail(cause);
+    this.#blocked = this.#blocked.filter(({ needsFrames }) => !needsFrames);
+  }
+
   acknowledged(id: number): void {
     this.#acks?.get(id)?.resolve();
     this.#acks?.delete(id);
@@ -119,6 +127,7 @@ export class SessionSender {
       });
       const waiting = {
         length: payload.length,
+        needsFrames: requests !== undefined || options?.ack === true,
         go: (): void => { limits.end(); this.#take(payload, this.#left(options, since), requests).then(resolve, reject); },
         fail: (error: RserpoolError): void => { limits.end(); this.owner.complain(error, { undelivered: payload }); reject(error); },
       };

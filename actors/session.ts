@@ -323,11 +323,18 @@ export class UserSession implements MoverOwner, SenderOwner, UserHalfOwner {
 
   #accepted(bytes: Buffer, start: number): void {
     if (this.#mover.isSucceeded) return this.#mover.leaveSucceeded(new SessionError('ELEMENT_UNREACHABLE', `another pool element is where ${hex(this.peIdentifier)} was`, { outcome: 'not-taken' }));
-    if (this.#mover.link?.isPlain === true) this.half.weaken();
+    if (this.#mover.link?.isPlain === true) this.#goPlain();
     const flags = bytes[start + 5]!;
     const { stateful, streaming } = mapping.ACCEPT.flags;
     this.half.accepted({ stateful: (flags & stateful) !== 0, streaming: (flags & streaming) !== 0, credit: readU32(bytes, start + offsets.ACCEPT.credit) });
     this.#mover.accepted();
+  }
+
+  /** What only our frames can say is waited for no longer. */
+  #goPlain(): void {
+    this.half.weaken();
+    this.#sender.refuseAcks(new FeatureUnavailableError('ack', WITHOUT_FRAMES));
+    this.#requests?.refuse(new SessionError('NO_REPLY', 'the session has moved to a pool element whose replies are data; the message goes on', { cause: new FeatureUnavailableError('request()', WITHOUT_FRAMES) }));
   }
 
   // ---- leaving a pool element, and the end
@@ -389,7 +396,7 @@ export class UserSession implements MoverOwner, SenderOwner, UserHalfOwner {
 
   /** @throws FeatureUnavailableError: which reply, or acknowledgement, is whose is said by our frames alone. */
   #checkFrames(feature: string): void {
-    if (this.#mover.link?.isPlain === true) throw new FeatureUnavailableError(feature, 'mapping sctp towards a pool element that does not speak our frames');
+    if (this.#mover.link?.isPlain === true) throw new FeatureUnavailableError(feature, WITHOUT_FRAMES);
   }
 
   #rejected(error: RserpoolError): Promise<never> {
@@ -399,3 +406,4 @@ export class UserSession implements MoverOwner, SenderOwner, UserHalfOwner {
 }
 
 const MAX_ATTEMPTS = 256;
+const WITHOUT_FRAMES = 'mapping sctp towards a pool element that does not speak our frames';

@@ -255,18 +255,15 @@ export class UserHalf extends Credit {
    *  handled need not be kept, nor does anything wait for a cookie. */
   onForeignCookie(stored: StoredCookie): void {
     this.cookie = stored;
+    for (const entry of this.window.kept()) if (entry.done && entry.mode === 'effectively-once') this.window.cover(entry);
     this.weaken();
   }
 
-  /** What is handled is not said, or not by what the cookie contains. */
+  /** What is handled is not said, or not by what the cookie contains. What the cookie to be echoed does not contain is still sent again. */
   weaken(): void {
     this.#named = undefined;
     if (this.#mode === 'effectively-once') this.#mode = 'at-least-once';
-    for (const entry of this.window.kept()) {
-      if (entry.mode !== 'effectively-once') continue;
-      entry.mode = 'at-least-once';
-      if (entry.done) this.window.cover(entry);
-    }
+    for (const entry of this.window.kept()) if (entry.mode === 'effectively-once') entry.mode = 'at-least-once';
     this.#held.release(() => true, this.#give);
     this.owner.moved();
   }

@@ -1,5 +1,6 @@
 import type { ServiceSession } from '../../actors/service-session.js';
-import { decodeAsap } from '../../wire/index.js';
+import { watchLinks } from '../../testing/links.js';
+import { decodeAsap, poolHandleKey } from '../../wire/index.js';
 import { ASAP_PPID, MAPPING_PPID } from '../../wire/mapping.js';
 import { plainElement, plainUser, type PlainEnd } from '../support/plain-peer.js';
 import { mappingUnderTest, SessionWorld } from '../support/session-world.js';
@@ -107,6 +108,73 @@ describe('our pool user with a pool element that does not speak our frames', () 
     await world.settled(session.flush()); // nothing waits
   });
 
+  it('one that gives a cookie at once is heard, and not left for it', async () => {
+    const world = new SessionWorld();
+    const setUp = (end: PlainEnd): void => { end.sendAsap({ type: 'ASAP_COOKIE', cookie: Buffer.from('0') }); };
+    const elements = [await plainElement(world, 'pe1', 1, setUp), await plainElement(world, 'pe2', 2, setUp)];
+    const session = await world.user('pu').connect();
+    await world.advance(1_000);
+    const [serving, other] = session.peIdentifier === 1 ? elements : [elements[1], elements[0]];
+    expect([serving!.ends.length, other!.ends.length]).toEqual([1, 0]);
+    serving!.host.process.crash({ peersSee: 'nothing' });
+    await world.until(() => other!.ends[0]?.heard.length === 1);
+    expect(other!.ends[0]!.heard).toEqual(['ASAP_COOKIE_ECHO 0']);
+  });
+
+  it('a cookie as long as there can be is echoed whole', async () => {
+    const world = new SessionWorld();
+    const cookie = Buffer.alloc(65_527, 'c');
+    const setUp = (end: PlainEnd): void => { end.onData = () => { end.sendAsap({ type: 'ASAP_COOKIE', cookie }); end.send('done'); }; };
+    const elements = [await plainElement(world, 'pe1', 1, setUp), await plainElement(world, 'pe2', 2, setUp)];
+    const { session, replies } = await connected(world);
+    void session.send('a');
+    await world.until(() => replies.length === 1);
+    const [serving, other] = session.peIdentifier === 1 ? elements : [elements[1], elements[0]];
+    serving!.host.process.crash({ peersSee: 'nothing' });
+    void session.send('b');
+    await world.until(() => replies.length === 2);
+    expect(other!.ends[0]!.heard).toEqual([`ASAP_COOKIE_ECHO ${cookie.toString()}`, 'b']);
+  });
+
+  it('an empty message, which SCTP does not have, says nothing of those before it', async () => {
+    const world = new SessionWorld();
+    const elements = [await plainElement(world, 'pe1', 1, () => undefined), await plainElement(world, 'pe2', 2, () => undefined)];
+    const session = await world.user('pu').connect();
+    await world.settled(session.send(''));
+    await world.settled(session.send('x'));
+    const [serving, other] = session.peIdentifier === 1 ? elements : [elements[1], elements[0]];
+    serving!.host.process.crash({ peersSee: 'nothing' });
+    void session.send('not acknowledged');
+    const empty = session.send('');
+    await world.advance(3_000);
+    expect(other!.ends[0]!.heard).toEqual(['not acknowledged']);
+    await world.settled(empty);
+  });
+
+  it('close() brings over what is not acknowledged, destroy() ends the association; one that leaves while the element is asked leaves nothing', async () => {
+    const world = new SessionWorld();
+    const element = await plainElement(world, 'pe1', 1, () => undefined);
+    const session = await world.user('pu').connect();
+    for (let index = 0; index < 20; index += 1) void session.send('x'.repeat(50_000));
+    await world.settled(session.close());
+    await world.advance(1_000);
+    expect([element.ends[0]!.heard.length, element.ends[0]!.down_]).toEqual([20, 'LINK_CLOSED']);
+    const second = await world.user('pu').connect();
+    void second.send('x'.repeat(50_000));
+    second.destroy();
+    for (let wait = 2; wait < 14; wait += 1) {
+      const abort = new AbortController();
+      const { plane } = world.user(`pu${wait}`);
+      const opening = plane.connect(poolHandleKey('pool'), { signal: abort.signal }).then((late) => { late.destroy(); }, () => undefined);
+      await world.advance(wait);
+      abort.abort();
+      if (wait % 2 === 0) await world.settled(plane.close());
+      await world.settled(opening);
+    }
+    await world.advance(7_000);
+    expect(element.ends.map(({ down_ }) => down_)).not.toContain(undefined);
+  });
+
   it('D-21: one that sends more than the application reads is held up by its window, and none of it is lost', async () => {
     const world = new SessionWorld();
     const element = await plainElement(world, 'pe1', 1, () => undefined);
@@ -171,6 +239,23 @@ describe('a pool user that does not speak our frames with our pool element', () 
     await world.until(() => element.service.sessions.size === 0);
   });
 
+  it('its messages keep their order, from the first on; a cookie echo behind data is none', async () => {
+    const world = new SessionWorld();
+    const heard: string[] = [];
+    const element = await started(world, 'pe1', {}, (session) => {
+      session.on('cookie', (cookie) => { heard.push(`cookie ${cookie.toString()}`); });
+      session.on('data', (data) => { heard.push(data.toString()); });
+    });
+    const user = await plainUser(world, 'pu', addressOf(element));
+    for (const text of ['a', 'b', 'c']) {
+      user.send(text);
+      user.sendAsap({ type: 'ASAP_COOKIE_ECHO', cookie: Buffer.from('1') });
+    }
+    await world.until(() => heard.length === 3);
+    await world.advance(1_000);
+    expect([heard, user.down_]).toEqual([['a', 'b', 'c'], undefined]);
+  });
+
   it('D-24: its cookie echo restores the state, also one of an element of others; without foreignCookies it is sent away', async () => {
     const world = new SessionWorld();
     const element = await started(world, 'pe1');
@@ -226,6 +311,34 @@ describe('a pool user that does not speak our frames with our pool element', () 
     await world.until(() => user.heard.length === 201, 60_000);
   });
 
+  it('D-21: a handler that awaits its replies is held up by one that does not read', async () => {
+    const world = new SessionWorld();
+    let sent = 0;
+    const element = await started(world, 'pe1', {}, (session) => { session.on('data', async (_data, info) => { for (; sent < 120; sent += 1) await info.reply(Buffer.alloc(60_000)); }); });
+    const user = await plainUser(world, 'pu', addressOf(element));
+    user.send('go');
+    await world.until(() => sent > 0);
+    user.link.pause();
+    await world.advance(300);
+    expect(sent).toBeLessThan(60);
+    user.link.resume();
+    await world.until(() => user.messages.length === 120);
+  });
+
+  it('D-29: over a long path, too, its messages are handled once it has been heard after a freeze', async () => {
+    const world = new SessionWorld({ latency: 120 });
+    const element = await started(world, 'pe1');
+    const user = await plainUser(world, 'pu', addressOf(element));
+    user.send('ping');
+    await world.until(() => user.heard.length === 2);
+    await world.advance(500);
+    element.host.process.freeze();
+    await world.advance(300);
+    element.host.process.thaw();
+    user.send('ping');
+    expect(await world.until(() => user.heard.length === 4)).toBeLessThan(1_000);
+  });
+
   it('our frames on an association that began without them cost it', async () => {
     const world = new SessionWorld();
     const element = await started(world, 'pe1');
@@ -264,6 +377,62 @@ describe('our own ends where nobody has said what they speak', () => {
       expect((await world.settled(session.request('x'))).data.toString()).toBe('x 1');
       expect(session.deliveryMode).toBe('effectively-once');
     }
+  });
+
+  it('one that spoke our frames, and does not any more, is asked again', async () => {
+    const world = new SessionWorld();
+    const ours = await world.element('pe1', { onSession: ourCounter });
+    forget(world);
+    const user = world.user('pu');
+    await world.settled((await user.connect()).close());
+    ours.host.process.crash();
+    await world.advance(6_000);
+    world.registry.length = 0;
+    const { address } = ours.service as unknown as { address: string };
+    await plainElement(world, 'pe1', 1, () => undefined, Number(address.slice(address.lastIndexOf(':') + 1)));
+    const session = await world.settled(user.plane.connect(poolHandleKey('pool'), { openTimeout: 100_000 }), 100_000);
+    expect(session.deliveryMode).toBe('at-least-once');
+  });
+
+  it('D-24: from ours to one of others what is in no cookie is sent again; acknowledgements and replies that are waited for are refused', async () => {
+    const world = new SessionWorld();
+    const handled: string[] = [];
+    const ours = await world.element('pe1', { foreignCookies: true, onSession: (session) => {
+      session.on('cookie', () => undefined);
+      session.on('data', (data, info) => {
+        handled.push(data.toString());
+        if (handled.length === 1) session.setCookie('1');
+        if (handled.length < 3) return void info.reply('ok');
+        return new Promise<void>(() => undefined);
+      });
+    } });
+    const { session, replies } = await connected(world);
+    void session.send('a');
+    void session.send('b');
+    await world.until(() => replies.length === 2);
+    const outcomes: string[] = [];
+    const refused = (error: { code: string; outcome: string }): void => { outcomes.push(`${error.code} ${error.outcome}`); };
+    session.send('c', { ack: true }).then(() => outcomes.push('acknowledged'), refused);
+    session.request('d').then(() => outcomes.push('replied'), refused);
+    await world.until(() => handled.length === 3);
+    const theirs = await plainElement(world, 'pe2', 102, counter);
+    ours.host.process.crash({ peersSee: 'nothing' });
+    await world.until(() => replies.length === 5);
+    expect(theirs.ends[0]!.heard).toEqual(['ASAP_COOKIE_ECHO 1', 'b', 'c', 'd']);
+    expect(outcomes).toEqual(['MESSAGE_LOST unknown', 'NO_REPLY unknown']);
+    await world.settled(session.close());
+  });
+
+  it('D-29: who dies before the first word is let go; who is there and says nothing is not', async () => {
+    const world = new SessionWorld();
+    const links = watchLinks(world.host('pe1'));
+    const { service } = await world.element('pe1', { onSession: ourCounter });
+    const { address } = service as unknown as { address: string };
+    await plainUser(world, 'gone', address);
+    await plainUser(world, 'silent', address);
+    world.host('gone').process.crash({ peersSee: 'nothing' });
+    await world.advance(20_000);
+    expect([...links].map(({ writable }) => writable)).toEqual([false, true]);
   });
 
   it('F3: from an element of others to ours and back, by cookies', async () => {

@@ -51,11 +51,11 @@ export async function plainUser(world: SessionWorld, name: string, to: string): 
 
 export interface PlainElement { readonly host: WorldHost; readonly ends: PlainEnd[]; readonly identifier: number; readonly listener: Listener }
 
-/** A pool element of the pool `pool`, registered as RSPLIB's are: an SCTP transport for data and control, and no word of capabilities. */
-export async function plainElement(world: SessionWorld, name: string, identifier: number, accepted: (end: PlainEnd) => void): Promise<PlainElement> {
+/** A pool element of the pool `pool`, registered as RSPLIB's are: an SCTP transport for data and control, and no word of capabilities. `at`: its SCTP port; 0 is any. */
+export async function plainElement(world: SessionWorld, name: string, identifier: number, accepted: (end: PlainEnd) => void, at = 0): Promise<PlainElement> {
   const host = world.host(name);
   const ends: PlainEnd[] = [];
-  const listener = await world.settled(host.environment.transports('sctp+udp').listen(`sctp+udp://${host.address}:0`, (link) => {
+  const listener = await world.settled(host.environment.transports('sctp+udp').listen(`sctp+udp://${host.address}:${at}`, (link) => {
     const end = Object.assign(new PlainEnd(), { link, isUp: true });
     ends.push(end);
     accepted(end);

@@ -55,8 +55,7 @@ export class Association {
   #packetsToAcknowledge = 0;
   #sackDue = false;
   #hasGiven = false; // a message, in this packet
-  #pings: (() => void)[] = [];
-  #heartbeat: { readonly nonce: number; readonly at: Milliseconds } | undefined;
+  #heartbeats: { readonly nonce: number; readonly at: Milliseconds; heard: (() => void)[] }[] = []; // not answered, the oldest first: on a long path several are under way
   readonly #stack: Stack;
   readonly #setUpTimer: LazyTimer; // T1-init, T1-cookie, T2-shutdown
   readonly #dataTimer: LazyTimer; // T3-rtx
@@ -166,19 +165,19 @@ export class Association {
     const { heartbeatInterval } = this.#stack.settings;
     const quiet = now - this.lastHeard;
     if (mayJudge && quiet >= this.silence) return this.#isAllAcknowledged ? this.end(this.#closed()) : this.#lose('SILENCE', `nothing was heard of ${this.#name} for ${Math.round(quiet)} ms`);
-    if (quiet < heartbeatInterval || (this.#heartbeat !== undefined && now - this.#heartbeat.at < heartbeatInterval)) return;
+    const last = this.#heartbeats.at(-1);
+    if (quiet < heartbeatInterval || (last !== undefined && now - last.at < heartbeatInterval)) return;
     this.#sendHeartbeat();
   }
 
   /** `heard`: a heartbeat that is sent now, or later, was answered. */
-  ping(heard: () => void): void {
-    this.#pings.push(heard);
-    this.#sendHeartbeat();
-  }
+  ping(heard: () => void): void { this.#sendHeartbeat([heard]); }
 
-  #sendHeartbeat(): void {
-    this.#heartbeat = { nonce: this.#stack.random.u32(), at: this.#stack.clock.now() };
-    this.#control.push(heartbeatChunk(this.#heartbeat.nonce));
+  #sendHeartbeat(heard: (() => void)[] = []): void {
+    const heartbeat = { nonce: this.#stack.random.u32(), at: this.#stack.clock.now(), heard };
+    this.#heartbeats.push(heartbeat);
+    if (this.#heartbeats.length > MOST_HEARTBEATS) this.#heartbeats[1]!.heard.unshift(...this.#heartbeats.shift()!.heard);
+    this.#control.push(heartbeatChunk(heartbeat.nonce));
     this.flushSoon();
   }
 
@@ -263,11 +262,14 @@ export class Association {
   }
 
   #takeHeartbeatAck(bytes: Buffer, at: number, end: number): void {
-    if (this.#heartbeat === undefined || end - at < 12 || readU32(bytes, at + 8) !== this.#heartbeat.nonce) return;
-    this.sender.measure(this.#stack.clock.now() - this.#heartbeat.at);
-    this.#heartbeat = undefined;
+    if (end - at < 12) return;
+    const nonce = readU32(bytes, at + 8);
+    const answered = this.#heartbeats.splice(0, 1 + this.#heartbeats.findIndex((heartbeat) => heartbeat.nonce === nonce)); // and those before it
+    const last = answered.at(-1);
+    if (last === undefined) return;
+    this.sender.measure(this.#stack.clock.now() - last.at);
     if (this.sender.timeouts <= MOST_AT_ONE_RTO && this.#dataTimer.remaining > this.sender.rto) this.#dataTimer.set(this.sender.rto);
-    for (const heard of this.#pings.splice(0)) heard();
+    for (const { heard } of answered) for (const tell of heard) tell();
   }
 
   #takeAbort(bytes: Buffer, at: number, end: number): void {
@@ -462,6 +464,7 @@ const OPEN: ReadonlySet<AssociationState> = new Set<AssociationState>(['ESTABLIS
 const SENDING: ReadonlySet<AssociationState> = new Set<AssociationState>(['ESTABLISHED', 'SHUTDOWN-PENDING', 'SHUTDOWN-RECEIVED']);
 /** DATA that overtakes COOKIE ACK is sent again. */
 const RECEIVING: ReadonlySet<AssociationState> = new Set<AssociationState>(['ESTABLISHED', 'SHUTDOWN-PENDING', 'SHUTDOWN-SENT']);
+const MOST_HEARTBEATS = 64;
 const MOST_IN_A_TURN = 48_000; // bytes, or packets of them
 /** A measurement takes the doubling of RTO back (§6.3.3), and the answer to a HEARTBEAT is one: the path is there. So data lost several times do not wait for what the timer was set to before; but where they go
  *  on to be lost, somebody has too much. */
