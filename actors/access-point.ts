@@ -88,6 +88,8 @@ export class ServiceAccessPoint {
   readonly #departing = new Set<PoolElement>();
   /** Handle and identifier of those that are being registered. */
   readonly #registering = new Set<string>();
+  /** Registrations of `register` calls that failed, until no registrar has them any more. */
+  readonly #withdrawing = new Map<string, Promise<void>>();
   #closed: Promise<void> | undefined;
 
   /** @internal */
@@ -141,11 +143,13 @@ export class ServiceAccessPoint {
     const key = checkHandle(handle);
     checkRegister(this.#environment, this.#timers, options, onSession);
     const identifiers: number[] = [];
+    let begun: PoolElement | undefined;
+    await this.#withdrawn(key, options);
     try {
       for (const { identifier } of mappingsOf(options)) identifiers.push(this.#reserve(key, identifier));
       const element = await register({
         environment: this.#control, timers: this.#timers, home: this.#home, plane: this.#plane, asap: this.#asap, timeout: this.#timeout,
-        begun: (element) => { this.#checkOpen(); this.#elements.add(element); },
+        begun: (element) => { this.#checkOpen(); this.#elements.add(element); begun = element; },
         registered: (element) => { this.#plane.cards.registered(element); },
         left: (element) => {
           this.#elements.delete(element);
@@ -155,6 +159,9 @@ export class ServiceAccessPoint {
       }, key, handle, identifiers, options, onSession);
       this.#checkOpen();
       return element;
+    } catch (error) {
+      for (const { identifier, gone } of begun?.registrations ?? []) this.#withdraws(`${identifier} ${key}`, gone);
+      throw error;
     } finally {
       for (const identifier of identifiers) this.#registering.delete(`${identifier} ${key}`);
     }
@@ -281,6 +288,20 @@ export class ServiceAccessPoint {
     }
     const error = (): Error => new NoRegistrarError(`no registrar has resolved ${poolHandleText(key)} within ${timeout} ms`);
     await bounded(this.#pools.refresh(key), { signal, timeout: { clock: this.#control.clock, after: timeout, error } });
+  }
+
+  /** A registration that failed is taken back, which a registrar that is slow may not have acknowledged yet: whoever tries again waits for that. */
+  async #withdrawn(key: string, options: RegisterOptions): Promise<void> {
+    const { signal, timeout = this.#timeout } = options;
+    for (const { identifier } of mappingsOf(options)) {
+      const gone = this.#withdrawing.get(`${identifier} ${key}`);
+      if (gone !== undefined) await bounded(gone, { signal, timeout: { clock: this.#control.clock, after: timeout, error: () => new NoRegistrarError('no registrar has acknowledged that the registration before is taken back') } });
+    }
+  }
+
+  #withdraws(registration: string, gone: Promise<void>): void {
+    const over = (): void => { this.#withdrawing.delete(registration); };
+    this.#withdrawing.set(registration, gone.then(over, over));
   }
 
   /** Until it is registered. */

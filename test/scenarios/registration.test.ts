@@ -544,6 +544,19 @@ describe('no registrar (RFC 5352 §3.6)', () => {
     await expect(registering).rejects.toMatchObject({ code: 'ABORTED', cause: expect.objectContaining({ message: 'enough' }) as unknown });
   });
 
+  it('what failed is tried again with the same identifier: once the first attempt is taken back', async () => {
+    const setting = new Setting();
+    const r1 = await setting.registrar('r1');
+    r1.deaf.add('all');
+    const accessPoint = await setting.accessPoint();
+    await expect(setting.element(accessPoint, 'echo', { timeout: 300 })).rejects.toMatchObject({ code: 'REGISTRATION_FAILED' });
+    await expect(setting.element(accessPoint, 'echo', { timeout: 50 })).rejects.toMatchObject({ code: 'NO_REGISTRAR' });
+    const again = setting.element(accessPoint);
+    r1.deaf.clear();
+    expect((await again).isRegistered).toBe(true);
+    expect([...r1.pools.get('echo')?.keys() ?? []]).toEqual([7]);
+  });
+
   it('host names are resolved at each hunt: a registrar may move', async () => {
     const setting = new Setting();
     const { world } = setting;
