@@ -12,7 +12,7 @@ const one = (find: string, replace: string): PlantedFault['edits'] => [{ find, r
 export const faults: readonly PlantedFault[] = [
   {
     name: 'skip the cookie echo', scenario: 'session', file: 'actors/session-mover.ts',
-    edits: one('if (cookie) writeData(this.link,', 'if (cookie && half.epoch < 2) writeData(this.link,'),
+    edits: one('if (cookie) writeFrame(this.link,', 'if (cookie && half.epoch < 2) writeFrame(this.link,'),
   },
   {
     name: 'the cookie is not handed to the service', scenario: 'session', file: 'delivery/service-half.ts',
