@@ -62,7 +62,7 @@ export class CookieSigner {
   }
 
   /** Our part for a cookie. */
-  sign(cookie: Uint8Array, fields: Pick<Snapshot, 'sessionId' | 'epoch' | 'covered' | 'outputs' | 'issued'>): Uint8Array {
+  sign(cookie: Uint8Array, fields: Pick<Snapshot, 'sessionId' | 'epoch' | 'covered' | 'streams' | 'outputs' | 'issued'>): Uint8Array {
     if (!this.#signing) return this.#unsigned(fields);
     const { id, key } = this.#signing;
     const snapshot = encodeSnapshot({ ...fields, keyId: id });
@@ -72,7 +72,7 @@ export class CookieSigner {
 
   /** What an echoed cookie is; undefined where it is foreign, and may be.
    *  @throws SessionError COOKIE_REFUSED, which says why. */
-  verify(cookie: Uint8Array, bytes: Uint8Array | undefined, sessionId: Uint8Array): Pick<Snapshot, 'covered' | 'issued'> | undefined {
+  verify(cookie: Uint8Array, bytes: Uint8Array | undefined, sessionId: Uint8Array): Pick<Snapshot, 'covered' | 'streams' | 'issued'> | undefined {
     const isForeignTaken = this.#isForeignTaken ?? !this.hasKeys;
     if (!bytes) {
       if (isForeignTaken) return undefined;

@@ -6,7 +6,7 @@ import { linkMachine } from '../machines/link.js';
 import type { Timers } from '../machines/timers.js';
 import type { LoopMonitor } from '../transports/loop-monitor.js';
 import type { Link, LinkHandler, LinkOptions, PathInfo } from '../transports/transport.js';
-import { decodeFrame, encodeFrame, features, leastLength, MAGIC, mapping, MAPPING_PPID, mappingFraming, offsets, readU32, VERSION, type Frame } from '../wire/mapping.js';
+import { decodeFrame, encodeFrame, features, isUnordered, leastLength, MAGIC, mapping, MAPPING_PPID, mappingFraming, offsets, readU32, streamOf, VERSION, type Frame } from '../wire/mapping.js';
 import type { ControlChannel } from './control-channel.js';
 import type { ActorEnvironment } from './environment.js';
 import { Vouching } from './liveness.js';
@@ -123,7 +123,16 @@ export class DataLink implements LinkHandler {
   // ---- for the sessions
 
   nextNumber(): number { return ++this.#lastNumber; }
-  reserve(length: number): { readonly bytes: Buffer; readonly offset: number } { return this.#link!.reserve(length); }
+  /** `way`: the transport's stream, where it has some, and the bit UNORDERED. */
+  reserve(length: number, way = 0): { readonly bytes: Buffer; readonly offset: number } {
+    return way === 0 ? this.#link!.reserve(length) : this.#link!.reserve(length, streamOf(way), isUnordered(way));
+  }
+
+  /** Sessions may use other streams than 0: the mapping has some, and the peer knows of them (D-23). */
+  get hasStreams(): boolean { return this.knowsStreams && this.#link?.path?.streams !== undefined; }
+  /** It takes frames of other streams, by whatever mapping: those of one connection then have one order. */
+  get knowsStreams(): boolean { return (this.peerFeatures & features.streams) !== 0; }
+
 
   /** The session has something to commit before this turn's write. */
   commitSoon(session: LinkSession): void {
@@ -226,7 +235,7 @@ export class DataLink implements LinkHandler {
 
   #greet(): void {
     const { timers } = this.#owner;
-    this.#write(encodeFrame({ type: 'VERSION', session: 0, magic: MAGIC, version: VERSION, lowest: VERSION, features: features.liveness | features.replyDone | features.identity | features.messageCharge, heartbeat: Math.min(0xffff, Math.round(this.#owner.heartbeatInterval())), silence: Math.min(0xffff, timers.silence) }));
+    this.#write(encodeFrame({ type: 'VERSION', session: 0, magic: MAGIC, version: VERSION, lowest: VERSION, features: features.liveness | features.replyDone | features.identity | features.messageCharge | features.streams, heartbeat: Math.min(0xffff, Math.round(this.#owner.heartbeatInterval())), silence: Math.min(0xffff, timers.silence) }));
   }
 
   #beat(): void {

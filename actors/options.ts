@@ -1,6 +1,7 @@
 import { FeatureUnavailableError, UsageError } from '../errors.js';
 import { parseAddress, schemeOf } from '../transports/address.js';
 import { poolHandleBytes, poolHandleKey } from '../wire/index.js';
+import { MOST_STREAMS } from '../wire/mapping.js';
 import type { ActorEnvironment } from './environment.js';
 
 /** Options are checked at the call, before anything is done: unknown names, types, ranges. */
@@ -32,6 +33,7 @@ export const isFunction = where((value) => typeof value === 'function', 'a funct
 export const isBoolean = where((value) => typeof value === 'boolean', 'true or false');
 export const isU32 = where((value) => Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 0xffff_ffff, 'a whole number from 0 to 0xffffffff');
 export const isPort = where((value) => Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 0xffff, 'a port, 0 to 65535');
+export const isStream = where((value) => Number.isInteger(value) && (value as number) >= 0 && (value as number) < MOST_STREAMS, `a whole number from 0 to ${MOST_STREAMS - 1}`);
 export const isDelay = where((value) => typeof value === 'number' && value > 0 && value <= 0x7fff_ffff, 'a number of milliseconds above 0');
 export const isCount = where((value) => value === Infinity || (Number.isSafeInteger(value) && (value as number) > 0), 'a whole number above 0');
 export const isFraction = where((value) => typeof value === 'number' && value >= 0 && value <= 1, 'a number from 0 to 1');

@@ -11,6 +11,7 @@ export interface PendingMessage {
   readonly data: Buffer;
   /** It had been handed to the pool element that was left. */
   readonly wasSent: boolean;
+  readonly stream: number;
   /** Takes it out of the sequence: it is not sent (again), and counts as settled. */
   discard(): void;
 }
@@ -52,12 +53,13 @@ export class Recovery {
 
   /** What would be sent again, or waits; `discard()` is for the callback's own time. */
   pending(): PendingMessage[] {
-    return this.#half.window.kept().map((entry: Kept) => ({
+    return this.#half.kept().map((entry: Kept) => ({
       data: entry.payload,
       wasSent: entry.sent,
+      stream: entry.stream,
       discard: () => {
         if (!this.isCurrent) return;
-        this.#half.window.cover(entry);
+        this.#half.laneOf(entry.lane).window.cover(entry);
         entry.settle?.resolve();
       },
     }));

@@ -3,20 +3,31 @@ import { createActor, type Actor } from 'xstate';
 import { deliveryModes, type DeliveryMode } from '../delivery/modes.js';
 import type { Incoming } from '../delivery/incoming.js';
 import type { Port } from '../delivery/port.js';
-import { isThenable, ServiceHalf, type ServiceHalfOwner } from '../delivery/service-half.js';
+import { ServiceHalf, type Coverage, type ServiceHalfOwner } from '../delivery/service-half.js';
+import { isThenable } from '../delivery/service-lane.js';
 import type { Milliseconds } from '../environment.js';
 import { SessionError, type TransportError, UsageError, type RserpoolError } from '../errors.js';
 import { NO_STATE, serviceMachine, type ServiceEvent, type ServiceOrder } from '../machines/service.js';
+import { schemeOf } from '../transports/address.js';
 import { decodeAsap, encodeAsap, poolHandleOf } from '../wire/index.js';
-import { ASAP_PPID, closeCodes, features, mapping, offsets, readU32, type CloseCode, type Frame } from '../wire/mapping.js';
+import { ASAP_PPID, closeCodes, features, isLane, laneOf, mapping, MOST_STREAMS, offsets, readU32, streamOf, type CloseCode, type Frame } from '../wire/mapping.js';
 import type { PoolElementHandle } from './access-point-events.js';
 import { ppidOf, type DataLink, type LinkSession } from './data-link.js';
 import { Emitter, type Unsubscribe } from './emitter.js';
+import { laneFor, lacksStreams, type LaneOptions } from './lanes.js';
+import { mappingOfScheme } from './mappings.js';
+import { invalid } from './options.js';
 import { clientOf, isLoss, Rendezvous, type RendezvousInfo } from './rendezvous.js';
 import type { Service } from './service.js';
+import { quiet } from './waiting.js';
 
 /** What a `'data'` listener at the service learns of a message, and how it answers it. */
 export type ServiceMessageInfo = Pick<Incoming, 'id' | 'from' | 'ppid' | 'stream' | 'recovery' | 'ackWanted' | 'reply' | 'ack'>;
+
+export interface ServiceSendOptions extends LaneOptions {
+  /** Payload protocol id. Default 0; 11 is ASAP's own. */
+  readonly ppid?: number;
+}
 
 export interface ServiceSessionEvents {
   /** A message of the pool user. One at a time and in order; a promise that is returned is awaited (D-5). One that throws or rejects ends
@@ -133,13 +144,26 @@ export class ServiceInstance implements LinkSession, Port, ServiceHalfOwner {
     this.#listener = this.#listeners.length === 1 ? this.#listeners[0] : undefined;
   }
 
-  /** In a handler: a reply to its message (D-9). Elsewhere: an unprompted message, which waits for the next cookie; at-most-once where the
-   *  service has no `snapshot` (D-12). Resolves when the link has room. */
-  send(data: Uint8Array | string, options: { ppid?: number } = {}): Promise<void> {
+  /** In a handler: a reply to its message, on its stream (D-9). Elsewhere: an unprompted message, which waits for the next cookie; at-most-once where the
+   *  service has no `snapshot` (D-12); `stream` and `unordered` (D-23) are for these. Resolves when the link has room. */
+  send(data: Uint8Array | string, options: ServiceSendOptions = {}): Promise<void> {
     checkData(data);
     const incoming = this.#handled();
+    let lane = 0;
+    try {
+      if (options.stream !== undefined || options.unordered !== undefined) lane = this.#laneFor(options, incoming);
+    } catch (error) {
+      return quiet(Promise.reject(error as RserpoolError));
+    }
     if (incoming) return incoming.reply(data, options);
-    return this.#meeting ? this.#meeting.send(data, options.ppid ?? 0) : this.half.sendUnprompted(data, options.ppid ?? 0);
+    return this.#meeting ? this.#meeting.send(data, options.ppid ?? 0) : this.half.sendUnprompted(data, options.ppid ?? 0, lane);
+  }
+
+  #laneFor(options: ServiceSendOptions, incoming: Incoming | undefined): number {
+    const lane = laneFor('session.send', options);
+    if (incoming && lane !== incoming.stream) throw invalid('session.send: a reply goes on the stream of its message, in order');
+    if (lane !== 0 && !incoming && (this.#meeting !== undefined || !this.#link.hasStreams)) throw lacksStreams(lane, this.#meeting ? 'a rendezvous' : `mapping ${mappingOfScheme(schemeOf(this.#link.peer)).name}`);
+    return lane;
   }
 
   /** SET_COOKIE: the state of the session after the handler in progress, or after the last one (D-7). At most 65 000 bytes.
@@ -189,6 +213,7 @@ export class ServiceInstance implements LinkSession, Port, ServiceHalfOwner {
   // ---- LinkSession
 
   frame(bytes: Buffer, start: number, end: number): void {
+    if (laneOf(bytes, start) !== 0 && (this.#link.peerFeatures & features.streams) !== 0) return this.#sideFrame(laneOf(bytes, start), bytes, start, end);
     switch (bytes[start + 4]) {
       case mapping.DATA.type:
         if (ppidOf(bytes, start) !== ASAP_PPID && this.#awaitsEcho) return this.half.close('PROTOCOL_ERROR', 'data before the cookie echo that OPEN announced');
@@ -198,6 +223,13 @@ export class ServiceInstance implements LinkSession, Port, ServiceHalfOwner {
       case mapping.CLOSE.type: return this.half.end(codeName(readU32(bytes, start + offsets.CLOSE.code)), 'closed by the pool user');
       default: return this.half.close('PROTOCOL_ERROR', `frame type ${bytes[start + 4] ?? 0} does not go to a pool element`);
     }
+  }
+
+  #sideFrame(lane: number, bytes: Buffer, start: number, end: number): void {
+    if (!isLane(lane)) return this.half.close('PROTOCOL_ERROR', `stream ${streamOf(lane)}; there are ${MOST_STREAMS}`);
+    if (bytes[start + 4] !== mapping.DATA.type || ppidOf(bytes, start) === ASAP_PPID) return this.half.close('PROTOCOL_ERROR', `frame type ${bytes[start + 4] ?? 0} does not go on stream ${streamOf(lane)}`);
+    if (!this.half.isServing && !this.half.isDraining) return this.half.close('PROTOCOL_ERROR', `data on stream ${streamOf(lane)} before the session was accepted`);
+    this.half.laneOf(lane).onData(bytes, start, end);
   }
 
   get keepsPieces(): boolean { return this.half.keepsPieces; }
@@ -224,7 +256,7 @@ export class ServiceInstance implements LinkSession, Port, ServiceHalfOwner {
 
   // ---- Port
 
-  reserve(length: number): { readonly bytes: Buffer; readonly offset: number } { return this.#link.reserve(length); }
+  reserve(length: number, way?: number): { readonly bytes: Buffer; readonly offset: number } { return this.#link.reserve(length, way); }
   get congested(): boolean { return this.#link.congested; }
   flushSoon(): void {
     if (this.#commitDue) return;
@@ -255,10 +287,10 @@ export class ServiceInstance implements LinkSession, Port, ServiceHalfOwner {
     return results.length === 0 ? undefined : Promise.all(results).then(() => undefined);
   }
 
-  encodeCookie(cookie: Buffer, covered: number, outputs: number): Uint8Array {
+  encodeCookie(cookie: Buffer, coverage: Coverage, outputs: number): Uint8Array {
     const { signer } = this.#service;
     this.#cookieIssued = signer.now();
-    return encodeAsap({ type: 'ASAP_COOKIE', cookie, snapshot: signer.sign(cookie, { sessionId: this.#sessionId, epoch: this.epoch, covered, outputs, issued: this.#cookieIssued }) });
+    return encodeAsap({ type: 'ASAP_COOKIE', cookie, snapshot: signer.sign(cookie, { sessionId: this.#sessionId, epoch: this.epoch, ...coverage, outputs, issued: this.#cookieIssued }) });
   }
 
   ended(code: CloseCode, reason: string, cause?: unknown): void {
@@ -374,7 +406,7 @@ export class ServiceInstance implements LinkSession, Port, ServiceHalfOwner {
 
   #handled(): Incoming | undefined {
     const incoming = this.half.current ?? handling.getStore() ?? this.#surprise;
-    if (incoming === undefined || incoming.settled || incoming.owner !== this.half) return undefined;
+    if (incoming === undefined || incoming.settled || incoming.owner.half !== this.half) return undefined;
     return incoming;
   }
 
@@ -385,7 +417,7 @@ export class ServiceInstance implements LinkSession, Port, ServiceHalfOwner {
     try {
       const known = this.#service.signer.verify(message.cookie, message.snapshot, this.#sessionId);
       this.#cookieIssued = known?.issued;
-      this.half.onEcho(Buffer.from(message.cookie), known?.covered);
+      this.half.onEcho(Buffer.from(message.cookie), known);
     } catch (error) {
       return this.half.close('COOKIE_REFUSED', error instanceof Error ? error.message : String(error), error);
     }

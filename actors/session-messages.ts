@@ -4,11 +4,12 @@ import type { WindowLimits } from '../delivery/window.js';
 import type { Milliseconds } from '../environment.js';
 import { UsageError } from '../errors.js';
 import { ASAP_PPID } from '../wire/mapping.js';
-import { checkOptions, invalid, isBoolean, isDelay, isOneOf, isSignal, isU32, notYet } from './options.js';
+import { laneChecks, type LaneOptions } from './lanes.js';
+import { checkOptions, invalid, isBoolean, isDelay, isOneOf, isSignal, isU32 } from './options.js';
 
 export type Deliver = DeliveryMode | 'failover' | 'noFailover';
 
-export interface SendOptions {
+export interface SendOptions extends LaneOptions {
   /** This message's delivery mode. Default the session's. The draft's names: 'failover' is effectively-once, 'noFailover' at-most-once (D-2). */
   readonly deliver?: Deliver;
   /** Payload protocol id. Default 0; 11 is ASAP's own. */
@@ -19,10 +20,6 @@ export interface SendOptions {
   readonly lifetime?: Milliseconds;
   /** Takes the message back if it has not been transmitted; afterwards ends the promise only. */
   readonly signal?: AbortSignal;
-  /** Not in this release. */
-  readonly stream?: number;
-  /** Not in this release. */
-  readonly unordered?: boolean;
 }
 
 export interface RequestOptions extends Omit<SendOptions, 'ack'> {
@@ -44,13 +41,11 @@ export function checkSend(data: unknown, options: SendOptions | RequestOptions |
 
 export const modeOf = (deliver: Deliver): DeliveryMode => (deliver === 'failover' ? 'effectively-once' : deliver === 'noFailover' ? 'at-most-once' : deliver);
 
-const sendChecks = { deliver: isOneOf(...deliveryModes, 'failover', 'noFailover'), ppid: isU32, ack: isBoolean, lifetime: isDelay, signal: isSignal, stream: isU32, unordered: isBoolean };
+const sendChecks = { deliver: isOneOf(...deliveryModes, 'failover', 'noFailover'), ppid: isU32, ack: isBoolean, lifetime: isDelay, signal: isSignal, ...laneChecks };
 const { ack: _, ...requestChecks } = { ...sendChecks, timeout: isDelay };
 const checks = { send: sendChecks, request: requestChecks, 'rsp.send': { ...sendChecks, toLast: isBoolean, toAll: isBoolean, toSelf: isBoolean } } as const;
 
 function checkSendOptions(call: keyof typeof checks, options: SendOptions | RequestOptions): void {
   checkOptions(call, options, checks[call]);
   if (options.ppid === ASAP_PPID) throw invalid(`payload protocol id ${ASAP_PPID} is ASAP's own`);
-  if (options.unordered === true) throw notYet('unordered delivery');
-  if (options.stream !== undefined && options.stream !== 0) throw notYet('a second stream');
 }

@@ -2,6 +2,7 @@ import { createActor, type Actor } from 'xstate';
 import { PoisonWatch } from '../delivery/poison.js';
 import { writeFrame } from '../delivery/port.js';
 import type { UserHalf } from '../delivery/user-half.js';
+import { keyOf } from '../delivery/window.js';
 import type { Milliseconds } from '../environment.js';
 import { SessionError, type TransportError } from '../errors.js';
 import { sessionMachine, type SessionEvent, type SessionOrder, type SessionTimers } from '../machines/session.js';
@@ -136,9 +137,9 @@ export class SessionMover {
     this.#cause = reason;
     this.#wasFlowing = this.isFlowing;
     this.#isOurFault = this.#hasSlept();
-    const suspect = this.#suspect();
+    const suspects = this.#suspects();
     if (this.isFlowing) this.#failedAt ??= this.#now();
-    if (this.isFlowing || suspect !== undefined) this.#poison.countFailover(suspect);
+    if (this.isFlowing || suspects.length > 0) this.#poison.countFailover(...suspects);
     if (this.isFlowing) this.attempts.note(this.element, reason); else this.attempts.fails(reason);
     this.leave();
   }
@@ -189,17 +190,17 @@ export class SessionMover {
     this.send(error ? { type: 'session.refused', error } : { type: 'session.moved' });
   }
 
-  /** The handler of message `id` threw; 0: a snapshot, or the handler of a callback's message. @returns whether it may be tried elsewhere. */
-  countThrow(id: number): boolean { return this.#poison.countThrow(id === 0 ? this.#noMessage : id); } // once without progress
+  /** The handler of message `id` of a lane threw; 0: a snapshot, or the handler of a callback's message. @returns whether it may be tried elsewhere: once without progress. */
+  countThrow(lane: number, id: number): boolean { return this.#poison.countThrow(id === 0 ? this.#noMessage : keyOf(lane, id)); }
 
   /** What kills pool elements is what the failover callback sends. */
   get suspectsCallback(): boolean { return (this.#poison.suspect ?? 0) < 0; }
 
-  /** What is being handled: a message, or what the callback sent as long as nothing has come of it. */
-  #suspect(): number | undefined {
+  /** What is being handled: a message of each lane, or what the callback sent as long as nothing has come of it. */
+  #suspects(): number[] {
     const { half } = this.#owner;
-    if (half.hasFruitlessRecovery) return this.#noMessage;
-    return this.isFlowing ? half.window.firstInHandling()?.id : undefined;
+    if (half.hasFruitlessRecovery) return [this.#noMessage];
+    return this.isFlowing ? half.lanes().flatMap(({ window }) => window.firstInHandling()?.key ?? []) : [];
   }
 
   get #noMessage(): number { return -1 - this.#owner.half.window.coveredId; }
@@ -397,7 +398,7 @@ export class SessionMover {
     this.#oldHalf = undefined;
     this.#previous = this.element;
     if (this.element) this.#pools.vouch(this.#key, this.element.identifier);
-    const resent = from ? half.window.kept().filter(({ sent }) => sent).length : 0;
+    const resent = from ? half.kept().filter(({ sent }) => sent).length : 0;
     this.isFlowing = true;
     half.resume();
     const now = this.#now();

@@ -1,6 +1,6 @@
 import type { Output } from '../delivery/held.js';
 import { copyOf } from '../delivery/buffers.js';
-import type { Kept } from '../delivery/window.js';
+import { keyOf, type Kept } from '../delivery/window.js';
 import { SessionError, type RserpoolError } from '../errors.js';
 import type { ReceivedInfo } from './session-messages.js';
 import { quiet } from './waiting.js';
@@ -21,7 +21,7 @@ interface Waiting {
   isAbandoned: boolean;
 }
 
-/** The requests of a session whose messages are in its window, by sequence number. Made at the first request: a session without costs nothing. */
+/** The requests of a session whose messages are in its windows, by lane and sequence number. Made at the first request: a session without costs nothing. */
 export class SessionRequests {
   readonly #waiting = new Map<number, Waiting>();
   #handled: Waiting[] = [];
@@ -35,13 +35,13 @@ export class SessionRequests {
 
   #track(waiting: Waiting): void {
     const { entry } = waiting;
-    this.#waiting.set(entry.id, waiting);
+    this.#waiting.set(entry.key, waiting);
     entry.settle = {
       // at-most-once: also called when it is transmitted
       resolve: () => { if (entry.done || entry.covered) this.#handled.push(waiting); },
       reject: (error) => {
         waiting.isAbandoned = true;
-        if (!entry.sent || entry.covered) this.#waiting.delete(entry.id);
+        if (!entry.sent || entry.covered) this.#waiting.delete(entry.key);
         waiting.reject(error as RserpoolError);
       },
     };
@@ -49,7 +49,7 @@ export class SessionRequests {
 
   /** @returns whether the output is a request's own: its first reply, or one that nobody waits for any more. Further replies of a handler are data like any other. */
   takes(output: Output): boolean {
-    const waiting = output.request === undefined || output.recovery ? undefined : this.#waiting.get(output.request);
+    const waiting = output.request === undefined || output.recovery ? undefined : this.#waiting.get(keyOf(output.lane, output.request));
     if (waiting === undefined) return false;
     if (waiting.isAbandoned) return true;
     if (waiting.answer !== undefined) return output.index <= waiting.answer; // at-least-once: again, from a replay
@@ -75,7 +75,7 @@ export class SessionRequests {
     const handled = this.#handled;
     this.#handled = [];
     for (const waiting of handled) {
-      this.#waiting.delete(waiting.entry.id);
+      this.#waiting.delete(waiting.entry.key);
       if (waiting.answer !== undefined || waiting.isAbandoned) continue;
       const error = new SessionError('NO_REPLY', 'the service has handled the request and not replied', { outcome: 'handled' });
       this.complain(error);

@@ -1,10 +1,12 @@
 import { copyOf } from '../delivery/buffers.js';
 import { type UserHalf } from '../delivery/user-half.js';
+import type { UserLane } from '../delivery/user-lane.js';
 import type { DeliveryMode } from '../delivery/modes.js';
-import type { Kept } from '../delivery/window.js';
+import { keyOf, type Kept } from '../delivery/window.js';
 import type { Clock, Milliseconds } from '../environment.js';
 import { SessionError, type Outcome, type RserpoolError } from '../errors.js';
 import type { ErrorReport } from './access-point-events.js';
+import { laneFor } from './lanes.js';
 import { modeOf, type RequestOptions, type SendOptions } from './session-messages.js';
 import type { Reply, SessionRequests } from './session-requests.js';
 import { quiet } from './waiting.js';
@@ -18,14 +20,17 @@ export interface SenderOwner {
 
 const resolved = Promise.resolve();
 
+interface Blocked { readonly length: number; /** An acknowledgement, or a reply, is waited for. */ readonly needsFrames: boolean; readonly go: () => void; readonly fail: (error: RserpoolError) => void }
 type Options = SendOptions & RequestOptions;
 type Limit = 'lifetime' | 'timeout' | 'signal';
 
 /** The promises of a session: `send`, by delivery mode, and `flush`. */
 export class SessionSender {
-  #blocked: { readonly length: number; /** An acknowledgement, or a reply, is waited for. */ readonly needsFrames: boolean; readonly go: () => void; readonly fail: (error: RserpoolError) => void }[] = [];
+  /** What waits for room, in each lane in its order; a lane of which nothing waits is not in it. */
+  readonly #blocked = new Map<UserLane, Blocked[]>();
   #flushes: { readonly needsCover: boolean; readonly done: () => void; readonly fail: (error: Error) => void }[] = [];
-  #acks: Map<number, { readonly resolve: () => void; readonly reject: (error: Error) => void }> | undefined;
+  /** By `key`. */
+  #acks: Map<number, { readonly entry: Kept; readonly resolve: () => void; readonly reject: (error: Error) => void }> | undefined;
   #overdue: unknown;
   #isStuck = false;
   /** Nothing waits for the window to move. */
@@ -38,8 +43,9 @@ export class SessionSender {
   send(payload: Uint8Array, options: RequestOptions | undefined, requests: SessionRequests): Promise<Reply>;
   send(payload: Uint8Array, options: Options | undefined, requests?: SessionRequests): Promise<Reply | void> {
     if (options?.signal?.aborted === true) throw limitError('signal', options, requests, 'not-taken');
-    if ((!this.#isIdle && this.#blocked.length > 0) || !this.half.window.hasRoom(payload.length)) return this.#sendLater(copyOf(payload), options, requests);
-    return this.#take(payload, options, requests);
+    const lane = options?.stream === undefined && options?.unordered === undefined ? this.half : this.half.laneOf(laneFor('send', options));
+    if ((!this.#isIdle && this.#blocked.has(lane)) || !lane.window.hasRoom(payload.length)) return this.#sendLater(lane, copyOf(payload), options, requests);
+    return this.#take(lane, payload, options, requests);
   }
 
   /** Resolves when everything is handled and replied to and, with `needsCover`, covered. */
@@ -55,20 +61,22 @@ export class SessionSender {
   moved(): void { if (!this.#isIdle) this.#moved(); }
 
   #moved(): void {
-    const { window } = this.half;
-    while (this.#blocked.length > 0 && window.hasRoom(this.#blocked[0]!.length)) this.#blocked.shift()!.go();
-    const isStuck = this.#blocked.length > 0 && this.half.isStateful && window.allDone;
+    let isStuck = false;
+    for (const [lane, blocked] of this.#blocked) {
+      while (blocked.length > 0 && lane.window.hasRoom(blocked[0]!.length)) blocked.shift()!.go();
+      if (blocked.length === 0) this.#blocked.delete(lane); else isStuck ||= this.half.isStateful && lane.window.allDone;
+    }
     if (isStuck !== this.#isStuck) { this.#isStuck = isStuck; this.owner.stuck(isStuck); }
     if (this.#flushes.length > 0) this.#checkFlushes();
-    this.#isIdle = this.#blocked.length === 0 && this.#flushes.length === 0 && !this.#isStuck;
+    this.#isIdle = this.#blocked.size === 0 && this.#flushes.length === 0 && !this.#isStuck;
   }
 
   /** The session is served by another pool element: it will not be asked to handle, so to acknowledge, what is covered. */
   elementChanged(): void {
     this.#isStuck = false; // the chart begins anew
-    for (const [id, ack] of this.#acks ?? []) {
-      if (this.half.window.get(id)?.covered === false) continue;
-      this.#acks?.delete(id);
+    for (const [key, ack] of this.#acks ?? []) {
+      if (!ack.entry.covered) continue;
+      this.#acks?.delete(key);
       ack.reject(new SessionError('MESSAGE_LOST', 'the pool element that handled the message has gone without an acknowledgement', { outcome: 'handled' }));
     }
   }
@@ -77,34 +85,38 @@ export class SessionSender {
   refuseAcks(cause: RserpoolError): void {
     for (const { reject } of this.#acks?.values() ?? []) reject(new SessionError('MESSAGE_LOST', 'the session has moved to a pool element that acknowledges nothing; the message goes on', { cause }));
     this.#acks?.clear();
-    for (const waiting of this.#blocked.filter(({ needsFrames }) => needsFrames)) waiting.fail(cause);
-    this.#blocked = this.#blocked.filter(({ needsFrames }) => !needsFrames);
+    const refused = [...this.#blocked].flatMap(([lane, blocked]) => blocked.filter(({ needsFrames }) => needsFrames).map((waiting) => ({ lane, waiting })));
+    for (const { lane, waiting } of refused) this.#unblock(lane, waiting);
+    for (const { waiting } of refused) waiting.fail(cause);
   }
 
-  acknowledged(id: number): void {
-    this.#acks?.get(id)?.resolve();
-    this.#acks?.delete(id);
+  acknowledged(id: number, lane: number): void {
+    const key = keyOf(lane, id);
+    this.#acks?.get(key)?.resolve();
+    this.#acks?.delete(key);
   }
 
   /** Everything that waits ends here, with what is known of it (D-30). */
   end(reason: () => RserpoolError, isFailure: boolean): void {
     this.clock.clearTimeout(this.#overdue);
-    if (this.half.window.isEmpty && this.#blocked.length === 0 && this.#flushes.length === 0 && (this.#acks?.size ?? 0) === 0) return;
+    if (this.half.isEmpty && this.#blocked.size === 0 && this.#flushes.length === 0 && (this.#acks?.size ?? 0) === 0) return;
     const error = reason();
-    for (const entry of this.half.window.kept()) {
+    for (const entry of this.half.kept()) {
       entry.unlimit?.();
       const about = withOutcome(error, entry.done ? 'handled' : entry.sent ? 'unknown' : 'not-taken');
       entry.settle?.reject(about);
       if (isFailure && !entry.done) this.owner.complain(about, { undelivered: entry.payload }); // RFC 5352 §6.7
     }
-    for (const waiting of this.#blocked.splice(0)) waiting.fail(withOutcome(error, 'not-taken'));
+    const blocked = [...this.#blocked.values()].flat();
+    this.#blocked.clear();
+    for (const waiting of blocked) waiting.fail(withOutcome(error, 'not-taken'));
     for (const flush of this.#flushes.splice(0)) flush.fail(error);
     for (const { reject } of this.#acks?.values() ?? []) reject(withOutcome(error, 'handled')); // those that are kept have been rejected above
   }
 
-  #take(payload: Uint8Array, options: Options | undefined, requests: SessionRequests | undefined): Promise<Reply | void> {
+  #take(lane: UserLane, payload: Uint8Array, options: Options | undefined, requests: SessionRequests | undefined): Promise<Reply | void> {
     const mode = options?.deliver === undefined ? this.half.mode : modeOf(options.deliver);
-    const entry = this.half.send(payload, mode, options?.ppid ?? 0, options?.ack === true);
+    const entry = lane.send(payload, mode, options?.ppid ?? 0, options?.ack === true);
     const outcome = requests === undefined ? this.#outcomeOf(entry, mode) : requests.ask(entry);
     if (options?.lifetime !== undefined || options?.signal !== undefined || options?.timeout !== undefined) this.#limit(entry, options, requests, outcome);
     return outcome;
@@ -113,29 +125,35 @@ export class SessionSender {
   #outcomeOf(entry: Kept, mode: DeliveryMode): Promise<void> {
     if (!entry.ackWanted && (mode === 'effectively-once' || (mode === 'at-most-once' && entry.sent))) return resolved;
     return quiet(new Promise<void>((resolve, reject) => {
-      if (entry.ackWanted) (this.#acks ??= new Map()).set(entry.id, { resolve, reject });
+      if (entry.ackWanted) (this.#acks ??= new Map()).set(entry.key, { entry, resolve, reject });
       entry.settle = { resolve: entry.ackWanted ? () => undefined : resolve, reject };
     }));
   }
 
-  #sendLater(payload: Buffer, options: Options | undefined, requests: SessionRequests | undefined): Promise<Reply | void> {
+  #sendLater(lane: UserLane, payload: Buffer, options: Options | undefined, requests: SessionRequests | undefined): Promise<Reply | void> {
     const since = this.clock.now();
     const promise = new Promise<Reply | void>((resolve, reject) => {
       const limits = this.#onLimits(options ?? {}, (limit) => {
-        this.#blocked = this.#blocked.filter((one) => one !== waiting);
+        this.#unblock(lane, waiting);
         waiting.fail(limitError(limit, options ?? {}, requests, 'not-taken'));
       });
       const waiting = {
         length: payload.length,
         needsFrames: requests !== undefined || options?.ack === true,
-        go: (): void => { limits.end(); this.#take(payload, this.#left(options, since), requests).then(resolve, reject); },
+        go: (): void => { limits.end(); this.#take(lane, payload, this.#left(options, since), requests).then(resolve, reject); },
         fail: (error: RserpoolError): void => { limits.end(); this.owner.complain(error, { undelivered: payload }); reject(error); },
       };
       this.#isIdle = false;
-      this.#blocked.push(waiting);
+      const blocked = this.#blocked.get(lane);
+      if (blocked) blocked.push(waiting); else this.#blocked.set(lane, [waiting]);
     });
     this.moved();
     return quiet(promise);
+  }
+
+  #unblock(lane: UserLane, waiting: Blocked): void {
+    const blocked = this.#blocked.get(lane)?.filter((one) => one !== waiting) ?? [];
+    if (blocked.length > 0) this.#blocked.set(lane, blocked); else this.#blocked.delete(lane);
   }
 
   /** Times count from the call. */
@@ -158,8 +176,8 @@ export class SessionSender {
   }
 
   #withdraw(entry: Kept, isTakenBack: boolean, error: SessionError): void {
-    this.#acks?.delete(entry.id);
-    if (isTakenBack) this.half.window.cover(entry);
+    this.#acks?.delete(entry.key);
+    if (isTakenBack) this.half.laneOf(entry.lane).window.cover(entry);
     entry.settle?.reject(error);
     this.owner.complain(error, error.outcome === 'handled' ? {} : { undelivered: entry.payload });
     if (isTakenBack) this.moved();
@@ -178,9 +196,9 @@ export class SessionSender {
   }
 
   #checkFlushes(): void {
-    const { window, isSettled, isStateful } = this.half;
-    const isCovered = this.#blocked.length === 0 && isSettled;
-    const isHandled = isCovered || (this.#blocked.length === 0 && window.allDone && window.allSent);
+    const { isSettled, isStateful } = this.half;
+    const isCovered = this.#blocked.size === 0 && isSettled;
+    const isHandled = isCovered || (this.#blocked.size === 0 && this.half.lanes().every(({ window }) => window.allDone && window.allSent));
     if (isHandled) {
       const ready = this.#flushes.filter(({ needsCover }) => isCovered || !needsCover);
       this.#flushes = this.#flushes.filter((flush) => !ready.includes(flush));

@@ -6,18 +6,20 @@ import type { Kept } from '../delivery/window.js';
 import type { Milliseconds } from '../environment.js';
 import { AbortError, FeatureUnavailableError, SessionError, UsageError, type RserpoolError, type TransportError } from '../errors.js';
 import { decodeAsap, poolHandleOf, poolHandleText, type PoolElement } from '../wire/index.js';
-import { ASAP_PPID, mapping, offsets, readU32 } from '../wire/mapping.js';
+import { ASAP_PPID, isLane, isUnordered, laneOf, mapping, MOST_STREAMS, offsets, readU32, streamOf } from '../wire/mapping.js';
 import { decodeCoverage } from '../wire/snapshot.js';
 import { ppidOf, type DataLink } from './data-link.js';
 import type { ErrorReport, PoolElementHandle } from './access-point-events.js';
 import type { DataPlane } from './data-plane.js';
 import { Emitter, type Unsubscribe } from './emitter.js';
-import { mappingOf, type Mapping } from './mappings.js';
+import { Ending } from './ending.js';
+import { checkUnordered, lacksStreams, laneFor } from './lanes.js';
+import { mappingOf, noMapping, sctpMapping, type Mapping } from './mappings.js';
 import { Recovery } from './recovery.js';
 import { codeName } from './service-session.js';
 import { SessionIteration, type Received } from './session-iteration.js';
 import { finalError, hex, refusal } from './session-failures.js';
-import { checkSend, type RequestOptions, type SendOptions } from './session-messages.js';
+import { checkSend, modeOf, type RequestOptions, type SendOptions } from './session-messages.js';
 import { SessionMover, type FailoverInfo, type Meeting, type MoverOwner } from './session-mover.js';
 import { SessionRequests, type Reply } from './session-requests.js';
 import { COOKIE_OVERDUE, SessionSender, type SenderOwner } from './session-sender.js';
@@ -60,6 +62,7 @@ export class UserSession implements MoverOwner, SenderOwner, UserHalfOwner {
   #cookieRefusal: SessionError | undefined;
   readonly #refusedBy = new Set<number>();
   #failure: RserpoolError | undefined;
+  readonly #ending = new Ending();
 
   constructor(plane: DataPlane, key: string, options: SessionOptions, { meeting, pools = plane.pools }: { readonly meeting?: Meeting | undefined; readonly pools?: PoolView } = {}) {
     const { environment, timers } = plane;
@@ -125,7 +128,8 @@ export class UserSession implements MoverOwner, SenderOwner, UserHalfOwner {
     try {
       this.#checkSending();
       if (options?.ack === true) this.#checkFrames('ack');
-      checkSend(data, options, this.half.window.limits);
+      const length = checkSend(data, options, this.half.window.limits);
+      if (options?.stream !== undefined || options?.unordered !== undefined) this.#checkLane(length, options);
       return this.#sender.send(typeof data === 'string' ? Buffer.from(data) : data, options); // copied where it is kept (D-22)
     } catch (error) {
       return this.#rejected(error as RserpoolError);
@@ -138,7 +142,8 @@ export class UserSession implements MoverOwner, SenderOwner, UserHalfOwner {
     try {
       this.#checkSending();
       this.#checkFrames('request()');
-      checkSend(data, options, this.half.window.limits, 'request');
+      const length = checkSend(data, options, this.half.window.limits, 'request');
+      if (options?.stream !== undefined || options?.unordered !== undefined) this.#checkLane(length, options);
       return this.#sender.send(typeof data === 'string' ? Buffer.from(data) : data, options, (this.#requests ??= new SessionRequests((error) => { this.complain(error, {}); })));
     } catch (error) {
       return this.#rejected(error as RserpoolError);
@@ -188,6 +193,7 @@ export class UserSession implements MoverOwner, SenderOwner, UserHalfOwner {
 
   frame(bytes: Buffer, start: number, end: number): void {
     const { half } = this;
+    if (laneOf(bytes, start) !== 0 && this.#mover.link?.knowsStreams === true && bytes[start + 4] !== mapping.CLOSE.type) return this.#sideFrame(half, laneOf(bytes, start), bytes, start, end);
     switch (bytes[start + 4]) {
       case mapping.REPLY.type: return half.onReply(bytes, start, end);
       case mapping.DONE.type: return half.onDone(bytes, start);
@@ -196,9 +202,25 @@ export class UserSession implements MoverOwner, SenderOwner, UserHalfOwner {
       case mapping.ACK.type: return half.onAck(bytes, start);
       case mapping.ACCEPT.type: return this.#accepted(bytes, start);
       case mapping.REFUSE.type: return this.#refused(readU32(bytes, start + offsets.REFUSE.code), 0, bytes.toString('utf8', start + offsets.REFUSE.tail, end));
-      case mapping.CLOSE.type: return this.#refused(readU32(bytes, start + offsets.CLOSE.code), readU32(bytes, start + offsets.CLOSE.id), bytes.toString('utf8', start + offsets.CLOSE.tail, end));
-      case mapping.MOVE.type: return this.#mover.moveAway(undefined);
+      case mapping.CLOSE.type: {
+        const [code, id, lane, reason] = [readU32(bytes, start + offsets.CLOSE.code), readU32(bytes, start + offsets.CLOSE.id), laneOf(bytes, start), bytes.toString('utf8', start + offsets.CLOSE.tail, end)] as const;
+        return this.#ending.frame(half.epoch, bytes, start, () => { this.#refused(code, id, reason, lane); });
+      }
+      case mapping.MOVE.type: return this.#ending.frame(half.epoch, bytes, start, () => { this.#mover.moveAway(undefined); });
       default: return this.violation(`frame type ${bytes[start + 4] ?? 0} does not go to a pool user`);
+    }
+  }
+
+  #sideFrame(half: UserHalf, lane: number, bytes: Buffer, start: number, end: number): void {
+    const type = bytes[start + 4]!;
+    if (!isLane(lane)) return this.violation(`stream ${streamOf(lane)}; there are ${MOST_STREAMS}`);
+    switch (type === mapping.DATA.type && ppidOf(bytes, start) === ASAP_PPID ? 0 : type) {
+      case mapping.REPLY.type: return half.laneOf(lane).onReply(bytes, start, end);
+      case mapping.DONE.type: return half.laneOf(lane).onDone(bytes, start);
+      case mapping.DATA.type: return half.laneOf(lane).onData(bytes, start, end);
+      case mapping.WINDOW.type: return half.laneOf(lane).onWindow(bytes, start);
+      case mapping.ACK.type: return half.laneOf(lane).onAck(bytes, start);
+      default: return this.violation(`frame type ${type} does not go on stream ${streamOf(lane)}`);
     }
   }
 
@@ -228,7 +250,7 @@ export class UserSession implements MoverOwner, SenderOwner, UserHalfOwner {
     this.#mover.moveAway(error);
   }
 
-  acknowledged(id: number): void { this.#sender.acknowledged(id); }
+  acknowledged(id: number, lane: number): void { this.#sender.acknowledged(id, lane); }
 
   lost(entry: Kept): void {
     const error = new SessionError('MESSAGE_LOST', 'an at-most-once message was handed out and is not known to be handled', { cause: this.#mover.cause, outcome: 'unknown' });
@@ -323,6 +345,7 @@ export class UserSession implements MoverOwner, SenderOwner, UserHalfOwner {
 
   #accepted(bytes: Buffer, start: number): void {
     if (this.#mover.isSucceeded) return this.#mover.leaveSucceeded(new SessionError('ELEMENT_UNREACHABLE', `another pool element is where ${hex(this.peIdentifier)} was`, { outcome: 'not-taken' }));
+    if (this.half.hasLanes && this.#mover.link?.knowsStreams !== true) return this.#mover.moveAway(new SessionError('ELEMENT_UNREACHABLE', `pool element ${hex(this.peIdentifier)} does not know of streams, which the session has used`, { outcome: 'not-taken' }));
     if (this.#mover.link?.isPlain === true) this.#goPlain();
     const flags = bytes[start + 5]!;
     const { stateful, streaming } = mapping.ACCEPT.flags;
@@ -344,12 +367,12 @@ export class UserSession implements MoverOwner, SenderOwner, UserHalfOwner {
     this.#opened.resolve();
   }
 
-  #refused(code: number, id: number, reason: string): void {
+  #refused(code: number, id: number, reason: string, lane = 0): void {
     const name = codeName(code);
     if (name === 'NORMAL') return this.#over(new SessionError('SESSION_CLOSED', 'the service has closed the session'));
     if (name === 'GOING_AWAY' && this.#mover.isFlowing) return this.#mover.moveAway(undefined);
     const error = refusal(name, this.peIdentifier, reason);
-    if (name === 'OUTPUT_LIMIT' || (name === 'HANDLER_FAILED' && this.#mover.isFlowing && !this.#mover.countThrow(id))) return this.#giveUp(error);
+    if (name === 'OUTPUT_LIMIT' || (name === 'HANDLER_FAILED' && this.#mover.isFlowing && !this.#mover.countThrow(lane, id))) return this.#giveUp(error);
     if (name === 'COOKIE_REFUSED') this.#cookieRefused(error);
     this.#mover.moveAway(error);
   }
@@ -387,6 +410,17 @@ export class UserSession implements MoverOwner, SenderOwner, UserHalfOwner {
     this.#mover.send({ type: 'destroy.request' });
     if (error && this.#isOpen && error.code !== 'SESSION_CLOSED') this.complain(error, {});
     this.#events.emit('closed');
+  }
+
+  /** While the session is on its way the element that it was at decides. */
+  #checkLane(length: number, options: SendOptions): void {
+    const lane = laneFor('send', options);
+    if (isUnordered(lane)) checkUnordered(length, (options.deliver === undefined ? this.half.mode : modeOf(options.deliver)) === 'effectively-once');
+    if (lane === 0) return;
+    const { link, element } = this.#mover;
+    const { name } = element === undefined ? noMapping : mappingOf(element);
+    if (name !== sctpMapping.name) throw lacksStreams(lane, `mapping ${name}`);
+    if (link?.isGreeted === true && !link.hasStreams) throw lacksStreams(lane, `mapping ${name} towards pool element ${hex(this.peIdentifier)}, which does not know of it`);
   }
 
   #checkSending(): void {

@@ -1,4 +1,6 @@
+import { streamOf } from '../wire/mapping.js';
 import { copyOf } from './buffers.js';
+import { messageId } from './incoming.js';
 
 /** An output of a pool element, and what its receiver learns of it: the `info` of a `'data'` event. It may wait to be given out (D-10, D-12). */
 export class Output {
@@ -29,9 +31,23 @@ export class Output {
   }
 
   /** The `id` of the message it answers. */
-  get inReplyTo(): string | undefined { return this.request === undefined ? undefined : `${this.sessionId}:${this.recovery ? 'r' : ''}${this.request}`; }
-  /** The TCP mapping has one stream. */
-  get stream(): number { return 0; }
+  get inReplyTo(): string | undefined { return this.request === undefined ? undefined : messageId(this.sessionId, this.lane, this.recovery, this.request); }
+  /** As in the header of its frames. */
+  get lane(): number { return 0; }
+  /** It came on that stream; a reply comes on its message's. */
+  get stream(): number { return streamOf(this.lane); }
+}
+
+/** Of a lane beside stream 0 (D-23). */
+export class LaneOutput extends Output {
+  readonly #lane: number;
+
+  constructor(sessionId: string, request: number | undefined, index: number, number: number, recovery: boolean, ppid: number, payload: Buffer, lane: number) {
+    super(sessionId, request, index, number, recovery, ppid, payload);
+    this.#lane = lane;
+  }
+
+  override get lane(): number { return this.#lane; }
 }
 
 /** Outputs in the order they came, until the cookie (or DONE) that contains them has come; forgotten when the session leaves. */

@@ -1,3 +1,5 @@
+import { isUnordered, streamOf } from '../wire/mapping.js';
+
 /** A message of a pool user at the service, and what its handler may do with it: the `info` of a `'data'` event. */
 export class Incoming {
   // Declared only: see Kept.
@@ -34,11 +36,11 @@ export class Incoming {
   }
 
   /** Session id and message id, the same in every replay: the key to make effects elsewhere idempotent (D-1). */
-  get id(): string { return `${this.owner.sessionId}:${this.recovery ? 'r' : ''}${this.sequence}`; }
+  get id(): string { return messageId(this.owner.sessionId, this.owner.lane, this.recovery, this.sequence); }
   /** The pool user as a pool element, where its business card says that it is one (X-11): its own claim. */
   get from(): { readonly handle: string | Uint8Array; readonly identifier: number } | undefined { return this.owner.from; }
-  /** The TCP mapping has one stream. */
-  get stream(): number { return 0; }
+  /** It came on that stream; replies go there too. */
+  get stream(): number { return streamOf(this.owner.lane); }
   /** Answers this message; resolves when the link has room.
    *  Rejects when the handler has settled, or with OUTPUT_LIMIT above 1 MiB (unless `outputCommit: false`). */
   reply(data: Uint8Array | string, options?: { readonly ppid?: number }): Promise<void> { return this.owner.replyTo(this, data, options?.ppid ?? this.ppid); }
@@ -48,7 +50,17 @@ export class Incoming {
 
 export interface IncomingOwner {
   readonly sessionId: string;
+  /** As in the header of its frames. */
+  readonly lane: number;
+  /** What it is a lane of. */
+  readonly half: unknown;
   readonly from: Incoming['from'];
   replyTo(incoming: Incoming, data: Uint8Array | string, ppid: number): Promise<void>;
   acknowledge(incoming: Incoming): void;
+}
+
+/** Session id and message id; ids count for each stream, and for what goes unordered on it. */
+export function messageId(sessionId: string, lane: number, recovery: boolean, id: number): string {
+  if (lane === 0) return `${sessionId}:${recovery ? 'r' : ''}${id}`;
+  return `${sessionId}:${isUnordered(lane) ? 'u' : 's'}${streamOf(lane)}.${id}`;
 }

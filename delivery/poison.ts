@@ -1,13 +1,13 @@
 /** A message that kills its pool element must not kill the pool (D-17). */
 export class PoisonWatch {
-  #suspect: number | undefined;
-  #failovers = 0;
+  /** What was in handling at the last failover, each with the failovers in a row that it was so. */
+  #suspects = new Map<number, number>();
   #thrown: number | undefined;
 
-  /** A failover while `id` was the first message in handling (undefined: none was). */
-  countFailover(id: number | undefined): void {
-    this.#failovers = id !== undefined && id === this.#suspect ? this.#failovers + 1 : Number(id !== undefined);
-    this.#suspect = id;
+  /** A failover while these were the first messages in handling: one of each lane (none: nothing was). */
+  countFailover(...ids: readonly number[]): void {
+    const before = this.#suspects;
+    this.#suspects = new Map(ids.map((id) => [id, (before.get(id) ?? 0) + 1]));
   }
 
   /** The handler of `id` threw. @returns whether the message may be tried elsewhere: once. */
@@ -20,7 +20,10 @@ export class PoisonWatch {
   /** The same message was in handling at three failovers. */
   get isPoisoned(): boolean { return this.#failovers >= 3; }
 
-  get suspect(): number | undefined { return this.#suspect; }
+  /** One of them. */
+  get suspect(): number | undefined { return this.#suspects.keys().next().value; }
+
+  get #failovers(): number { return Math.max(0, ...this.#suspects.values()); }
 
   /** The silence to bear for this message: doubled after two failovers, at most 10 s. */
   patience(silence: number): number {

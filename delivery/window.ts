@@ -1,3 +1,4 @@
+import { streamOf } from '../wire/mapping.js';
 import { pieceOf, slab } from './buffers.js';
 import { nextSerial, serialDistance } from './serial.js';
 import type { DeliveryMode } from './modes.js';
@@ -39,9 +40,30 @@ export class Kept {
     this.memory = slab.memory;
   }
 
+  /** As in the header of its frames. */
+  get lane(): number { return 0; }
+  get stream(): number { return streamOf(this.lane); }
+  /** Of the session: ids count in each lane. */
+  get key(): number { return keyOf(this.lane, this.id); }
+
   /** Made when somebody looks: as a rule nobody does, since a message is transmitted while it is still the caller's. */
   get payload(): Buffer { return pieceOf(this.memory, this.at, this.at + this.length); }
 }
+
+/** Of a lane beside stream 0 (D-23). */
+class LaneKept extends Kept {
+  readonly #lane: number;
+
+  constructor(id: number, mode: DeliveryMode, ppid: number, ackWanted: boolean, payload: Uint8Array, lane: number) {
+    super(id, mode, ppid, ackWanted, payload);
+    this.#lane = lane;
+  }
+
+  override get lane(): number { return this.#lane; }
+}
+
+/** A message of a session, among those of all its lanes. */
+export const keyOf = (lane: number, id: number): number => lane * 0x1_0000_0000 + id;
 
 export interface WindowLimits {
   /** Messages kept at most. Default 1024. */
@@ -53,7 +75,7 @@ export interface WindowLimits {
 /** Places to begin with; a power of two, as ever. */
 const PLACES = 16;
 
-/** What a session keeps, in the order of sending: `[covered] kept and sent ... | cursor | kept and waiting`. */
+/** What a lane of a session keeps, in the order of sending: `[covered] kept and sent ... | cursor | kept and waiting`. */
 export class Window {
   /** Positions: of the first entry that is still kept, the first to transmit, and behind the last. */
   #head = 0;
@@ -72,7 +94,10 @@ export class Window {
   #handled = 0;
   readonly limits: WindowLimits;
 
-  constructor(limits: WindowLimits) {
+  readonly #lane: number;
+
+  constructor(limits: WindowLimits, lane = 0) {
+    this.#lane = lane;
     this.limits = limits;
     this.#mostMessages = limits.messages;
     this.#mostBytes = limits.bytes;
@@ -97,7 +122,8 @@ export class Window {
 
   /** @param payload is copied. */
   add(payload: Uint8Array, mode: DeliveryMode, ppid: number, ackWanted: boolean): Kept {
-    const kept = new Kept(nextSerial(this.lastId), mode, ppid, ackWanted, payload);
+    const id = nextSerial(this.lastId);
+    const kept = this.#lane === 0 ? new Kept(id, mode, ppid, ackWanted, payload) : new LaneKept(id, mode, ppid, ackWanted, payload, this.#lane);
     if (this.#tail - this.#head > this.#mask) this.#grow();
     this.#ring[this.#tail++ & this.#mask] = kept;
     this.#bytes += payload.length;

@@ -66,8 +66,9 @@ export interface Link {
   /** Asks the peer's transport for a sign of life, and tells when it has come. Where the transport can. */
   ping?(heard: () => void): void;
   /** Room for a frame of `length` bytes inside the outgoing buffer: fill `bytes[offset, offset + length)` at once, before anything
-   *  else is sent. Spares small frames an allocation and a copy; same promise as `send`. The object is the same at each call. */
-  reserve(length: number): { readonly bytes: Buffer; readonly offset: number };
+   *  else is sent. Spares small frames an allocation and a copy; same promise as `send`. The object is the same at each call.
+   *  `stream` (default 0; beyond what there are by the remainder) and `unordered` (default false) count where the transport has streams (SCTP). */
+  reserve(length: number, stream?: number, unordered?: boolean): { readonly bytes: Buffer; readonly offset: number };
   /** Asks for this turn's write, with its `beforeWrite`, also where nothing is queued yet. */
   flushSoon(): void;
   /** Stops or resumes reading, so that a peer that sends too much is held by its own window. Frames of the chunk at hand still come. */

@@ -1,7 +1,7 @@
 import { WireError } from './error.js';
 import type { Framing } from './framer.js';
 
-/** The frames of the TCP mapping (draft-ietf-rserpool-service §5.2.1; docs/tcp-mapping.md), declared once: everything else
+/** The frames of the TCP mapping, and of SCTP's between our own ends (draft-ietf-rserpool-service §5.2.1; docs/tcp-mapping.md), declared once: everything else
  *  (offsets, encoder, decoder, the figure in the document's test) follows from this table. */
 
 /** Bytes of the header before every frame: length u32 (whole frame), type u8, flags u8, stream u16, session u32. */
@@ -13,7 +13,14 @@ const MAX_FRAME = 64 * 1024 + 64;
 export const MAGIC = 0x52535250;
 export const VERSION = 1;
 /** Bits of `features` in VERSION: a frame or flag of a feature is sent only where both ends have announced it. */
-export const features = { liveness: 0x01, replyDone: 0x02, identity: 0x04, messageCharge: 0x08 } as const;
+export const features = { liveness: 0x01, replyDone: 0x02, identity: 0x04, messageCharge: 0x08, streams: 0x10 } as const;
+/** Streams of a session, counted from 0 (D-23). So many that a cookie of any length can name the last message of each (D-25). */
+export const MOST_STREAMS = 16;
+/** The `stream` of a frame's header names a lane of its session: a stream, or with this bit what goes unordered on that stream. Each lane has ids, window and credit of its own. */
+export const UNORDERED = 0x8000;
+export const streamOf = (lane: number): number => lane & ~UNORDERED;
+export const isUnordered = (lane: number): boolean => lane >= UNORDERED;
+export const isLane = (lane: number): boolean => streamOf(lane) < MOST_STREAMS;
 /** Payload protocol id of these frames on SCTP: no registered one, and the same four letters. */
 export const MAPPING_PPID = MAGIC;
 /** Payload protocol id of ASAP (RFC 5352 §7): a DATA frame with it belongs to the control channel. RFC 5354 §3.5 has TCP carry no control, draft §5.1
@@ -43,8 +50,8 @@ export const mapping = {
   DONE: { type: 0x07, flags: { cumulative: 0x01, recovery: 0x02 }, fields: { id: 4 } },
   ACK: { type: 0x08, flags: {}, fields: { id: 4 } },
   WINDOW: { type: 0x09, flags: {}, fields: { bytes: 4 } },
-  MOVE: { type: 0x0a, flags: {}, fields: {} },
-  CLOSE: { type: 0x0b, flags: {}, fields: { code: 4, id: 4 }, tail: 'text' },
+  MOVE: { type: 0x0a, flags: { part: 0x80 }, fields: {} },
+  CLOSE: { type: 0x0b, flags: { part: 0x80 }, fields: { code: 4, id: 4 }, tail: 'text' },
   HEARTBEAT: { type: 0x0c, flags: {}, fields: { nonce: 4, interval: 4 } },
   HEARTBEAT_ACK: { type: 0x0d, flags: {}, fields: { nonce: 4 } },
   LIVENESS: { type: 0x0e, flags: {}, fields: { port: 2, bound: 4 } },
@@ -94,11 +101,14 @@ export const mappingFraming: Framing = {
 };
 
 /** Writes the header of a frame of `length` bytes at `offset`; the fields are the caller's (`offsets`). */
-export function writeHeader(bytes: Buffer, offset: number, length: number, type: number, flags: number, session: number): void {
+export function writeHeader(bytes: Buffer, offset: number, length: number, type: number, flags: number, session: number, lane = 0): void {
   bytes[offset] = length >>> 24; bytes[offset + 1] = length >>> 16; bytes[offset + 2] = length >>> 8; bytes[offset + 3] = length;
-  bytes[offset + 4] = type; bytes[offset + 5] = flags; bytes[offset + 6] = 0; bytes[offset + 7] = 0;
+  bytes[offset + 4] = type; bytes[offset + 5] = flags; bytes[offset + 6] = lane >>> 8; bytes[offset + 7] = lane;
   writeU32(bytes, offset + 8, session);
 }
+
+/** Of the frame at `start`. */
+export const laneOf = (bytes: Uint8Array, start: number): number => (bytes[start + 6]! << 8) | bytes[start + 7]!;
 
 export function writeU32(bytes: Uint8Array, offset: number, value: number): void {
   bytes[offset] = value >>> 24; bytes[offset + 1] = value >>> 16; bytes[offset + 2] = value >>> 8; bytes[offset + 3] = value;

@@ -117,8 +117,8 @@ describe('what is refused (D-26)', () => {
     const snapshot = pe.made();
     for (let length = 0; length < snapshot.length; length++) expect(pe.verdict(snapshot.subarray(0, length))).toMatch(/^COOKIE_REFUSED: the cookie (cannot be read|is not signed)/);
     const later = Buffer.from(snapshot);
-    later[0] = 2;
-    expect(pe.verdict(later)).toMatch(/^COOKIE_REFUSED: the cookie cannot be read: snapshot format 2 is unknown/);
+    later[0] = 3;
+    expect(pe.verdict(later)).toMatch(/^COOKIE_REFUSED: the cookie cannot be read: snapshot format 3 is unknown/);
   });
 
   it('D-24: foreign, where there are keys; not where there are none, or the operator allows it', () => {

@@ -130,10 +130,10 @@ describe('poison (D-17)', () => {
 
   it('another message, or none, begins anew', () => {
     const watch = new PoisonWatch();
-    for (const id of [7, 7, 8, 8, undefined, 8, 8]) watch.countFailover(id);
+    for (const ids of [[7], [7], [8], [8], [], [8], [8]]) watch.countFailover(...ids);
     expect(watch.isPoisoned).toBe(false);
     const idle = new PoisonWatch();
-    for (let i = 0; i < 5; i++) idle.countFailover(undefined);
+    for (let i = 0; i < 5; i++) idle.countFailover();
     expect(idle.isPoisoned).toBe(false);
   });
 

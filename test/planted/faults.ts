@@ -19,28 +19,28 @@ export const faults: readonly PlantedFault[] = [
     edits: one('return this.owner.restore(this.#echo.cookie);', 'return undefined;'),
   },
   {
-    name: 'resend twice', scenario: 'session', file: 'delivery/user-half.ts',
+    name: 'resend twice', scenario: 'session', file: 'delivery/user-lane.ts',
     edits: one("if (!entry.sent || entry.mode !== 'at-most-once') continue;", 'continue;'),
   },
   {
-    name: 'DONE before the handler has settled', scenario: 'session', file: 'delivery/service-half.ts',
-    edits: one('    this.running.add(incoming);\n', '    this.running.add(incoming);\n    this.#done = incoming.sequence;\n    this.port.flushSoon();\n'),
+    name: 'DONE before the handler has settled', scenario: 'session', file: 'delivery/service-lane.ts',
+    edits: one('    half.running.add(incoming);\n', '    half.running.add(incoming);\n    this.#done = incoming.sequence;\n    half.port.flushSoon();\n'),
   },
   {
-    name: 'replies given out before their cookie', scenario: 'session', file: 'delivery/user-half.ts',
-    edits: one('    if (entry.answered) return this.consumed(output.payload.length);\n    this.#hold(output);', '    if (entry.answered) return this.consumed(output.payload.length);\n    this.owner.give(output);'),
+    name: 'replies given out before their cookie', scenario: 'session', file: 'delivery/user-lane.ts',
+    edits: one('    if (entry.answered) return half.consumed(output.payload.length);\n    this.#hold(output);', '    if (entry.answered) return half.consumed(output.payload.length);\n    half.owner.give(output);'),
   },
   {
-    name: 'replies of the element that was left are kept', scenario: 'session', file: 'delivery/user-half.ts',
+    name: 'replies of the element that was left are kept', scenario: 'session', file: 'delivery/user-lane.ts',
     edits: one('    this.#held.clear();\n', ''),
   },
   {
     name: 'callback messages in the sequence', scenario: 'session', file: 'delivery/user-half.ts',
-    edits: one('writeData(port, this.#session, recovery, ppid, ++this.#recoveryId, payload);', 'this.send(payload, this.mode, ppid, false);'),
+    edits: one('writeData(port, this.session, recovery, ppid, ++this.#recoveryId, payload);', 'this.send(payload, this.mode, ppid, false);'),
   },
   {
     name: 'snapshot id off by one', scenario: 'session', file: 'delivery/service-half.ts',
-    edits: one('if (incoming.cookie) this.#cookie = { bytes: incoming.cookie, covered: this.#settled,', 'if (incoming.cookie) this.#cookie = { bytes: incoming.cookie, covered: this.#settled - 1,'),
+    edits: one('if (incoming.cookie) this.#cookie = { bytes: incoming.cookie, coverage: this.#coverage(),', 'if (incoming.cookie) this.#cookie = { bytes: incoming.cookie, coverage: { covered: this.handledTo - 1 },'),
   },
   {
     name: 'a thawed PE that goes on', scenario: 'session', file: 'actors/service.ts',
@@ -60,7 +60,7 @@ export const faults: readonly PlantedFault[] = [
   },
   {
     name: 'request answered by the reply to another', scenario: 'session', file: 'actors/session-requests.ts',
-    edits: one('this.#waiting.get(output.request);', '[...this.#waiting.values()][0];'),
+    edits: one('this.#waiting.get(keyOf(output.lane, output.request));', '[...this.#waiting.values()][0];'),
   },
   {
     name: 'taken back after it was transmitted', scenario: 'session', file: 'actors/session-sender.ts',
@@ -72,11 +72,11 @@ export const faults: readonly PlantedFault[] = [
   },
   {
     name: 'discarded messages are sent again', scenario: 'session', file: 'actors/recovery.ts',
-    edits: one('        this.#half.window.cover(entry);\n', ''),
+    edits: one('        this.#half.laneOf(entry.lane).window.cover(entry);\n', ''),
   },
   {
-    name: 'streamed replies are given out again', scenario: 'session', file: 'delivery/user-half.ts',
-    edits: one('    if (output.index < entry.given) return this.consumed(output.payload.length);\n', ''),
+    name: 'streamed replies are given out again', scenario: 'session', file: 'delivery/user-lane.ts',
+    edits: one('    if (output.index < entry.given) return this.half.consumed(output.payload.length);\n', ''),
   },
   {
     name: 'the window does not count', scenario: 'session', file: 'delivery/window.ts',

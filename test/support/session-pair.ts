@@ -2,11 +2,11 @@ import type { Output } from '../../delivery/held.js';
 import type { Incoming } from '../../delivery/incoming.js';
 import type { DeliveryMode } from '../../delivery/modes.js';
 import { writeData, type Port } from '../../delivery/port.js';
-import { ServiceHalf, type ServiceHalfOwner } from '../../delivery/service-half.js';
+import { ServiceHalf, type Coverage, type ServiceHalfOwner } from '../../delivery/service-half.js';
 import { UserHalf, type UserHalfOwner } from '../../delivery/user-half.js';
-import type { Kept } from '../../delivery/window.js';
+import { keyOf, type Kept } from '../../delivery/window.js';
 import { decodeAsap, encodeAsap } from '../../wire/index.js';
-import { ASAP_PPID, decodeFrame, mapping, offsets, readU32, type CloseCode, type Frame } from '../../wire/mapping.js';
+import { ASAP_PPID, decodeFrame, isUnordered, laneOf, mapping, offsets, readU32, streamOf, type CloseCode, type Frame } from '../../wire/mapping.js';
 import { decodeSnapshot, encodeSnapshot } from '../../wire/snapshot.js';
 
 /** What a service of these tests does; `state` is lost with its pool element. */
@@ -32,10 +32,11 @@ export class SessionPair implements UserHalfOwner {
   readonly user: UserHalf;
   /** What the application at the pool user has been given. */
   readonly given: string[] = [];
+  /** By key; of stream 0 that is the id. */
   readonly replies = new Map<number, string[]>();
   readonly lostMessages: string[] = [];
   readonly violations: string[] = [];
-  /** Ids of messages whose handlers were begun, over all pool elements. */
+  /** Keys (of stream 0: ids) of messages whose handlers were begun, over all pool elements. */
   readonly begun: number[] = [];
   readonly recoveries: string[] = [];
   /** Names of all frames in the order in which they were delivered. */
@@ -50,8 +51,12 @@ export class SessionPair implements UserHalfOwner {
   frames = 0;
   ended: { code: CloseCode; reason: string } | undefined;
   service: ServiceHalf | undefined;
-  #toService: Buffer[] = [];
-  #toUser: Buffer[] = [];
+  /** Streams of the transport on which nothing comes through: a datagram of theirs is lost, and not sent again yet. */
+  readonly stuck = new Set<number>();
+  /** Which of several frames that may come next does. Default the one that was sent first. */
+  choose: (count: number) => number = () => 0;
+  #toService: OnItsWay[] = [];
+  #toUser: OnItsWay[] = [];
   #commitDue = false;
   #session = 0;
 
@@ -59,7 +64,7 @@ export class SessionPair implements UserHalfOwner {
     this.user = new UserHalf(Buffer.alloc(16, 7), mode, limits, this);
   }
 
-  send(data: string, mode: DeliveryMode = this.mode): Kept { return this.user.send(Buffer.from(data), mode, 0, false); }
+  send(data: string, mode: DeliveryMode = this.mode, lane = 0): Kept { return this.user.laneOf(lane).send(Buffer.from(data), mode, 0, false); }
 
   /** A pool element opens the session: OPEN, cookie echo; the rest follows as frames are delivered. */
   open(): void {
@@ -85,10 +90,10 @@ export class SessionPair implements UserHalfOwner {
   async run(limit = Infinity, batch = 1): Promise<boolean> {
     while (this.frames < limit) {
       let moved = false;
-      for (let i = 0; i < batch && this.#toService.length > 0 && this.frames < limit; i++) moved = this.#deliverToService() || moved;
+      for (let i = 0; i < batch && this.frames < limit; i++) moved = this.#deliverToService() || moved;
       if (moved) await settle();
       if (this.#commitDue) { this.#commitDue = false; this.service?.commit(); moved = true; }
-      if (this.#toUser.length > 0 && this.frames < limit) moved = this.#deliverToUser() || moved;
+      if (this.frames < limit) moved = this.#deliverToUser() || moved;
       await settle();
       if (!moved && !this.#commitDue) return true;
     }
@@ -96,12 +101,13 @@ export class SessionPair implements UserHalfOwner {
   }
 
   #deliverToService(): boolean {
-    const bytes = this.#toService.shift()!;
+    const bytes = this.#next(this.#toService);
+    if (!bytes) return false;
     this.#note('>', bytes);
     const frame = decodeFrame(bytes, 0, bytes.length);
     if (frame.type === 'OPEN') { this.#openService(frame); return true; }
     if (frame.type === 'DATA' && frame.ppid === ASAP_PPID) this.#echo(frame);
-    else if (frame.type === 'DATA') this.service?.onData(bytes, 0, bytes.length);
+    else if (frame.type === 'DATA') this.service?.laneOf(laneOf(bytes, 0)).onData(bytes, 0, bytes.length);
     else if (frame.type === 'WINDOW') this.service?.onWindow(bytes, 0);
     else if (frame.type === 'CLOSE') this.service?.end('NORMAL', 'closed by the pool user');
     this.service?.own();
@@ -110,7 +116,7 @@ export class SessionPair implements UserHalfOwner {
 
   #echo(frame: Frame<'DATA'>): void {
     const { message } = decodeAsap(frame.tail);
-    if (message.type === 'ASAP_COOKIE_ECHO') this.service?.onEcho(Buffer.from(message.cookie), message.snapshot && decodeSnapshot(message.snapshot).covered);
+    if (message.type === 'ASAP_COOKIE_ECHO') this.service?.onEcho(Buffer.from(message.cookie), message.snapshot && decodeSnapshot(message.snapshot));
   }
 
   #openService(open: Frame<'OPEN'>): void {
@@ -131,16 +137,31 @@ export class SessionPair implements UserHalfOwner {
     if (open.echo && this.#toService.length > 0) this.#deliverToService(); // the same write
   }
 
+  /** In the order of its stream, unless it goes unordered. */
+  #next(queue: OnItsWay[]): Buffer | undefined {
+    const seen = new Set<number>(this.stuck);
+    const free = queue.filter(({ way }) => {
+      if (seen.has(streamOf(way))) return false;
+      if (!isUnordered(way)) seen.add(way);
+      return true;
+    });
+    const chosen = free[this.choose(free.length)];
+    if (chosen) queue.splice(queue.indexOf(chosen), 1);
+    return chosen?.bytes;
+  }
+
   #deliverToUser(): boolean {
-    const bytes = this.#toUser.shift()!;
+    const bytes = this.#next(this.#toUser);
+    if (!bytes) return false;
     this.#note('<', bytes);
     if (readU32(bytes, 8) !== this.#session) return true;
+    const lane = this.user.laneOf(bytes[4] === mapping.CLOSE.type ? 0 : laneOf(bytes, 0));
     switch (bytes[4]) {
       case mapping.ACCEPT.type: this.#accepted(decodeFrame(bytes, 0, bytes.length) as Frame<'ACCEPT'>); break;
-      case mapping.REPLY.type: this.user.onReply(bytes, 0, bytes.length); break;
-      case mapping.DONE.type: this.user.onDone(bytes, 0); break;
-      case mapping.WINDOW.type: this.user.onWindow(bytes, 0); break;
-      case mapping.DATA.type: if (readU32(bytes, offsets.DATA.ppid) === ASAP_PPID) this.#cookie(bytes); else this.user.onData(bytes, 0, bytes.length); break;
+      case mapping.REPLY.type: lane.onReply(bytes, 0, bytes.length); break;
+      case mapping.DONE.type: lane.onDone(bytes, 0); break;
+      case mapping.WINDOW.type: lane.onWindow(bytes, 0); break;
+      case mapping.DATA.type: if (readU32(bytes, offsets.DATA.ppid) === ASAP_PPID) this.#cookie(bytes); else lane.onData(bytes, 0, bytes.length); break;
       default: break;
     }
     this.user.own();
@@ -162,7 +183,7 @@ export class SessionPair implements UserHalfOwner {
     this.frames++;
     const frame = decodeFrame(bytes, 0, bytes.length);
     const isControl = frame.type === 'DATA' && frame.ppid === ASAP_PPID;
-    this.trace.push(`${direction} ${isControl ? decodeAsap(frame.tail).message.type : frame.type}${'id' in frame && !isControl && frame.id > 0 ? ` ${frame.id}` : ''}${frame.type === 'REPLY' && frame.done === true ? ' done' : ''}`);
+    this.trace.push(`${direction} ${isControl ? decodeAsap(frame.tail).message.type : frame.type}${'id' in frame && !isControl && frame.id > 0 ? ` ${laneOf(bytes, 0) === 0 ? '' : `${laneOf(bytes, 0)}.`}${frame.id}` : ''}${frame.type === 'REPLY' && frame.done === true ? ' done' : ''}`);
   }
 
   readonly #userPort = port(() => this.#toService, () => undefined);
@@ -174,7 +195,7 @@ export class SessionPair implements UserHalfOwner {
     const text = output.payload.toString();
     this.given.push(text);
     if (output.recovery) this.recoveries.push(text);
-    else if (output.request !== undefined) this.replies.set(output.request, [...(this.replies.get(output.request) ?? []), text]);
+    else if (output.request !== undefined) this.replies.set(keyOf(output.lane, output.request), [...(this.replies.get(keyOf(output.lane, output.request)) ?? []), text]);
     if (this.consumes) this.user.consumed(output.payload.length);
   }
   violation(what: string): void { this.violations.push(what); }
@@ -202,26 +223,29 @@ class TestOwner implements ServiceHalfOwner {
   }
 
   handle(incoming: Incoming): void | PromiseLike<void> {
-    if (!incoming.recovery) this.pair.begun.push(incoming.sequence);
+    if (!incoming.recovery) this.pair.begun.push(keyOf(incoming.owner.lane, incoming.sequence));
     return this.#instance!.handle(incoming);
   }
   restore(cookie: Buffer): void | PromiseLike<void> { return this.#instance!.restore?.(cookie); }
-  encodeCookie(cookie: Buffer, covered: number, outputs: number): Uint8Array {
-    return encodeAsap({ type: 'ASAP_COOKIE', cookie, snapshot: encodeSnapshot({ sessionId: Buffer.alloc(16, 7), epoch: this.#half!.epoch, covered, outputs, issued: 0 }) });
+  encodeCookie(cookie: Buffer, coverage: Coverage, outputs: number): Uint8Array {
+    return encodeAsap({ type: 'ASAP_COOKIE', cookie, snapshot: encodeSnapshot({ sessionId: Buffer.alloc(16, 7), epoch: this.#half!.epoch, ...coverage, outputs, issued: 0 }) });
   }
   readonly from = undefined;
   mayRun(): boolean { return true; }
   ended(code: CloseCode, reason: string): void { this.pair.ended = { code, reason }; }
 }
 
-function port(queue: () => Buffer[], flushSoon: () => void): Port & { messageCharge: number } {
+/** `way`: its stream of the transport, with the bit of what goes unordered. */
+interface OnItsWay { readonly bytes: Buffer; readonly way: number }
+
+function port(queue: () => OnItsWay[], flushSoon: () => void): Port & { messageCharge: number } {
   return {
     messageCharge: 0,
     congested: false,
     flushSoon,
-    reserve: (length) => {
+    reserve: (length, way = 0) => {
       const bytes = Buffer.alloc(length);
-      queue().push(bytes);
+      queue().push({ bytes, way });
       return { bytes, offset: 0 };
     },
   };

@@ -111,9 +111,11 @@ export class SctpLink implements Link, AssociationOwner {
     return this.writable;
   }
 
-  reserve(length: number): { readonly bytes: Buffer; readonly offset: number } {
+  reserve(length: number, stream = 0, unordered = false): { readonly bytes: Buffer; readonly offset: number } {
     this.#check(length, 0);
-    return this.#isOpen() && !this.#overflows(length) ? this.#gather(length, 0) : unseen(length);
+    if (!this.#isOpen() || this.#overflows(length)) return unseen(length);
+    const way = stream % this.#world.settings.streams;
+    return unordered ? this.#apart(length, way) : this.#gather(length, way);
   }
 
   flushSoon(): void {
@@ -190,6 +192,16 @@ export class SctpLink implements Link, AssociationOwner {
     this.#association?.flushSoon();
     this.#queued();
     return room;
+  }
+
+  /** Room in a message of its own, which may overtake: read when the packet is made, at the end of the turn. */
+  #apart(length: number, stream: number): { readonly bytes: Buffer; readonly offset: number } {
+    const bytes = Buffer.allocUnsafe(length);
+    this.#takeGathered();
+    this.#queue({ bytes, ppid: this.#ppid, stream, unordered: true });
+    this.#association?.flushSoon();
+    this.#queued();
+    return { bytes, offset: 0 };
   }
 
   #takeGathered(): void {
