@@ -7,6 +7,7 @@ import type { AccessPointEvents, ErrorReport, PoolElementHandle } from './access
 import type { DataPlane } from './data-plane.js';
 import type { Emitter } from './emitter.js';
 import { FirstChoice } from './first-choice.js';
+import { checkUnordered } from './lanes.js';
 import { areTied, mappingOf, mappingOfScheme, reachedAt } from './mappings.js';
 import { hex } from './session-failures.js';
 import { modeFor, targetOf, type AccessPointSendOptions, type Target } from './sending-options.js';
@@ -62,10 +63,11 @@ export class Sending {
   /** The payload is copied: the message may wait. */
   #checked(destination: unknown, data: Uint8Array | string, given: AccessPointSendOptions): { target: Target; message: Message; toLast: boolean; toAll: boolean; toSelf: boolean } {
     try {
-      checkSend(data, given, { messages: 1024, bytes: 1024 * 1024 }, 'rsp.send');
+      const length = checkSend(data, given, { messages: 1024, bytes: 1024 * 1024 }, 'rsp.send');
       const target = targetOf(this.#plane.environment, destination);
       const { toLast = false, toAll = false, toSelf = false, ...options } = given;
       const mode = modeFor(target, given);
+      if (given.unordered === true) checkUnordered(length, mode === 'effectively-once');
       return { target, toLast, toAll, toSelf, message: { data: typeof data === 'string' ? data : Buffer.from(data), mode, options: { ...options, deliver: mode }, since: this.#now() } };
     } catch (error) {
       this.#setup.complain(error as RserpoolError, {});

@@ -169,7 +169,7 @@ export class ServiceHalf extends ServiceLane {
 
   /** ASAP_COOKIE_ECHO, verified: comes before any data (RFC 5352 §3.8). `coverage`: which messages the cookie contains; undefined when it is foreign (D-24). */
   onEcho(cookie: Buffer, coverage: Coverage | undefined): void {
-    if (this.state === 'accepting' && !this.hasReceived) this.#echo ??= { cookie, coverage };
+    if (this.state === 'accepting' && !this.hasReceived) this.#echo ??= { cookie, coverage: coverage && { covered: coverage.covered, streams: coverage.streams } };
   }
 
   get hasEcho(): boolean { return this.#echo !== undefined; }

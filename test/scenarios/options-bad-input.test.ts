@@ -56,7 +56,7 @@ const calls: Readonly<Record<string, Call>> = {
   'connect window': { call: ({ rsp }, window) => rsp.connect('echo', { window }), options: { messages: 'u32', bytes: 'u32' } },
   send: {
     call: ({ session }, options) => session.send('x', options),
-    options: { deliver: 'choice', ppid: 'u32', ack: 'boolean', lifetime: 'delay', signal: 'signal', stream: 'u32', unordered: 'boolean' },
+    options: { deliver: 'choice', ppid: 'u32', ack: 'boolean', lifetime: 'delay', signal: 'signal', stream: 'stream', unordered: 'boolean' },
   },
   resolve: { call: ({ rsp }, options) => rsp.resolve('echo', options), options: { refresh: 'boolean', ...wait } },
   getPrimaryServer: { call: ({ rsp }, options) => rsp.getPrimaryServer('echo', options), options: { caller: 'string', ...wait } },
@@ -132,7 +132,8 @@ const combinations: [string, object, string][] = [
   ['send', { ppid: 11 }, 'INVALID_OPTION'],
   ['send', { signal }, 'MESSAGE_ABORTED'],
   ['send', { stream: 1 }, 'FEATURE_UNAVAILABLE'],
-  ['send', { unordered: true }, 'FEATURE_UNAVAILABLE'],
+  ['send', { unordered: true }, 'INVALID_OPTION'],
+  ['send', { unordered: true, deliver: 'at-most-once' }, 'FEATURE_UNAVAILABLE'],
   ['createRegistrar', { peers: ['tcp://10.0.0.1:1'] }, 'INVALID_OPTION'],
   ['createRegistrar', { multicast: true }, 'INVALID_OPTION'],
   ['createRegistrar', { id: 0 }, 'INVALID_OPTION'],

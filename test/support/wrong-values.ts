@@ -13,6 +13,7 @@ export const wrong = {
   delay: [...but('number'), 0, -1, Infinity, -Infinity, 2 ** 31],
   delayOrForever: [...but('number'), 0, -1, 999, -Infinity],
   u32: [...but('number'), -1, 1.5, 2 ** 32, Infinity],
+  stream: [...but('number'), -1, 1.5, 16, Infinity],
   count: [...but('number'), 0, -1, 1.5, 2 ** 60],
   fraction: [...but('number'), 7, -0.1, 1.1, Infinity],
   load: [...but('number', 'run'), 7, -0.1, 1.1, Infinity],
