@@ -54,7 +54,7 @@ export class SessionPair implements UserHalfOwner {
   /** Streams of the transport on which nothing comes through: a datagram of theirs is lost, and not sent again yet. */
   readonly stuck = new Set<number>();
   /** Which of several frames that may come next does. Default the one that was sent first. */
-  choose: (count: number) => number = () => 0;
+  choose: ((count: number) => number) | undefined;
   #toService: OnItsWay[] = [];
   #toUser: OnItsWay[] = [];
   #commitDue = false;
@@ -139,13 +139,14 @@ export class SessionPair implements UserHalfOwner {
 
   /** In the order of its stream, unless it goes unordered. */
   #next(queue: OnItsWay[]): Buffer | undefined {
+    if (!this.choose && this.stuck.size === 0) return queue.shift()?.bytes;
     const seen = new Set<number>(this.stuck);
     const free = queue.filter(({ way }) => {
       if (seen.has(streamOf(way))) return false;
       if (!isUnordered(way)) seen.add(way);
       return true;
     });
-    const chosen = free[this.choose(free.length)];
+    const chosen = free[this.choose?.(free.length) ?? 0];
     if (chosen) queue.splice(queue.indexOf(chosen), 1);
     return chosen?.bytes;
   }
