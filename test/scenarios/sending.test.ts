@@ -417,10 +417,11 @@ describe('bad input', () => {
         { lifetime: 0 }, { lifetime: Infinity }, { signal: {} }, { ack: 1 }, { timeout: 5 }, { nonsense: true }, { stream: -1 }, { unordered: 'no' }].map((options) => ['pool', 'a', options, 'INVALID_OPTION'] as [unknown, unknown, object, string]),
       [{ handle: 'pool', identifier: 1 }, 'a', { toLast: true }, 'INVALID_OPTION'], [{ handle: 'pool', identifier: 1 }, 'a', { toAll: true }, 'INVALID_OPTION'],
       ['tcp://10.0.0.1:9', 'a', { toAll: true }, 'INVALID_OPTION'], ['tcp://10.0.0.1:9', 'a', { deliver: 'failover' }, 'INVALID_OPTION'],
-      ['pool', 'a', { unordered: true }, 'INVALID_OPTION'], ['pool', 'a', { unordered: true, deliver: 'noFailover' }, 'FEATURE_UNAVAILABLE'], ['pool', 'a', { stream: 1 }, 'FEATURE_UNAVAILABLE'], ['pool', 'a', { stream: 16 }, 'INVALID_OPTION'],
+      ['pool', 'a', { unordered: true }, 'INVALID_OPTION'], ['pool', 'a', { stream: 16 }, 'INVALID_OPTION'],
     ];
     for (const [destination, data, options, code] of wrong) await expect(pool.user.send(destination as string, data as string, options)).rejects.toMatchObject({ code });
     expect(pool.errors.map(({ error }) => error.code)).toEqual(wrong.map(([, , , code]) => code));
+    for (const options of [{ stream: 1 }, { unordered: true, deliver: 'noFailover' as const }]) await expect(pool.world.settled(pool.user.send('pool', 'a', options))).rejects.toMatchObject({ code: 'FEATURE_UNAVAILABLE' }); // D-23: of TCP
     expect(await pool.world.settled(pool.user.send('pool', 'b'))).toEqual({ handle: 'pool', identifier: 1 });
   });
 
