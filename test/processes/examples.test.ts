@@ -20,6 +20,13 @@ describe('examples', () => {
     expect(run.said).toEqual(['desserts, says 1', 'reward, says 2']);
   }, PATIENCE);
 
+  it('streams: what takes long on one stream holds nothing else up', async () => {
+    const run = example('streams');
+    expect(await run.ended).toEqual(DONE);
+    expect(run.said.slice(0, 4).sort()).toEqual(['a quick question, on stream 2, answered on 2', ...[1, 2, 3].map((reading) => `reading ${reading}, on stream 3, answered on 3`)]);
+    expect(run.said.slice(4)).toEqual(['the yearly report, on stream 1, answered on 1', 'sctp: rtt known true, rto known true, path MTU 8192']);
+  }, PATIENCE);
+
   it('sending: to a pool, to one of its elements, to all, to one that has gone', async () => {
     const run = example('sending');
     expect(await run.ended).toEqual(DONE);
