@@ -238,10 +238,10 @@ describe('a peer that breaks the rules (D-16)', () => {
     await pair.run();
     const sent = 270_000;
     for (let each = 0; each < sent; each++) void pair.service!.sendUnprompted('', 0);
-    await pair.run(Infinity, 1_000);
+    await pair.run(Infinity, 1, 1_000);
     expect([pair.given.length, pair.violations]).toEqual([Math.min(sent, most), []]);
     for (let each = 0; each < most / 2 && charge > 0; each++) pair.user.consumed(0);
-    await pair.run(Infinity, 1_000);
+    await pair.run(Infinity, 1, 1_000);
     expect(pair.given.length).toBe(sent);
   });
 
@@ -260,7 +260,7 @@ describe('a peer that breaks the rules (D-16)', () => {
     const refused: string[] = [];
     const pair = await opened({ stateful: false, start: () => ({ handle: (incoming) => { for (let reply = 0; reply <= 0x1_0000; reply++) incoming.reply('').catch((error: { code: string }) => { refused.push(error.code); }); } }) });
     pair.send('a');
-    await pair.run();
+    await pair.run(Infinity, 1, 1_000);
     await settle();
     expect(refused).toEqual(['OUTPUT_LIMIT']);
   });

@@ -55,8 +55,8 @@ export class SessionPair implements UserHalfOwner {
   readonly stuck = new Set<number>();
   /** Which of several frames that may come next does. Default the one that was sent first. */
   choose: ((count: number) => number) | undefined;
-  #toService: OnItsWay[] = [];
-  #toUser: OnItsWay[] = [];
+  #toService = new Way();
+  #toUser = new Way();
   #commitDue = false;
   #session = 0;
 
@@ -70,8 +70,8 @@ export class SessionPair implements UserHalfOwner {
   open(): void {
     this.#session++;
     this.service = undefined;
-    this.#toService = [];
-    this.#toUser = [];
+    this.#toService = new Way();
+    this.#toUser = new Way();
     this.#userPort.messageCharge = this.messageCharge;
     this.user.open(this.#userPort, this.#session, Buffer.from('pool'));
     const { cookie } = this.user;
@@ -81,19 +81,19 @@ export class SessionPair implements UserHalfOwner {
   /** The pool element dies: with its state, and with all that is on its way. */
   kill(): void {
     this.service = undefined;
-    this.#toService = [];
-    this.#toUser = [];
+    this.#toService = new Way();
+    this.#toUser = new Way();
     this.user.leave();
   }
 
-  /** Delivers frames, `batch` at a time to the pool element, until nothing moves or `limit` frames have been delivered in all. */
-  async run(limit = Infinity, batch = 1): Promise<boolean> {
+  /** Delivers frames, `batch` at a time to the pool element and `back` to the pool user, until nothing moves or `limit` frames have been delivered in all. */
+  async run(limit = Infinity, batch = 1, back = 1): Promise<boolean> {
     while (this.frames < limit) {
       let moved = false;
-      for (let i = 0; i < batch && this.frames < limit; i++) moved = this.#deliverToService() || moved;
+      for (let i = 0; i < batch && this.frames < limit && this.#deliverToService(); i++) moved = true;
       if (moved) await settle();
       if (this.#commitDue) { this.#commitDue = false; this.service?.commit(); moved = true; }
-      if (this.frames < limit) moved = this.#deliverToUser() || moved;
+      for (let i = 0; i < back && this.frames < limit && this.#deliverToUser(); i++) moved = true;
       await settle();
       if (!moved && !this.#commitDue) return true;
     }
@@ -134,20 +134,20 @@ export class SessionPair implements UserHalfOwner {
       if (half.hasEcho) await half.restore();
       half.serve();
     });
-    if (open.echo && this.#toService.length > 0) this.#deliverToService(); // the same write
+    if (open.echo && !this.#toService.isEmpty) this.#deliverToService(); // the same write
   }
 
   /** In the order of its stream, unless it goes unordered. */
-  #next(queue: OnItsWay[]): Buffer | undefined {
-    if (!this.choose && this.stuck.size === 0) return queue.shift()?.bytes;
+  #next(queue: Way): Buffer | undefined {
+    if (!this.choose && this.stuck.size === 0) return queue.first()?.bytes;
     const seen = new Set<number>(this.stuck);
-    const free = queue.filter(({ way }) => {
+    const free = queue.waiting().filter(({ way }) => {
       if (seen.has(streamOf(way))) return false;
       if (!isUnordered(way)) seen.add(way);
       return true;
     });
     const chosen = free[this.choose?.(free.length) ?? 0];
-    if (chosen) queue.splice(queue.indexOf(chosen), 1);
+    if (chosen) queue.take(chosen);
     return chosen?.bytes;
   }
 
@@ -182,6 +182,7 @@ export class SessionPair implements UserHalfOwner {
 
   #note(direction: string, bytes: Buffer): void {
     this.frames++;
+    if (isUnprompted(bytes)) { this.trace.push(`${direction} DATA`); return; } // not decoded: there may be hundreds of thousands
     const frame = decodeFrame(bytes, 0, bytes.length);
     const isControl = frame.type === 'DATA' && frame.ppid === ASAP_PPID;
     this.trace.push(`${direction} ${isControl ? decodeAsap(frame.tail).message.type : frame.type}${'id' in frame && !isControl && frame.id > 0 ? ` ${laneOf(bytes, 0) === 0 ? '' : `${laneOf(bytes, 0)}.`}${frame.id}` : ''}${frame.type === 'REPLY' && frame.done === true ? ' done' : ''}`);
@@ -196,8 +197,12 @@ export class SessionPair implements UserHalfOwner {
     const text = output.payload.toString();
     this.given.push(text);
     if (output.recovery) this.recoveries.push(text);
-    else if (output.request !== undefined) this.replies.set(keyOf(output.lane, output.request), [...(this.replies.get(keyOf(output.lane, output.request)) ?? []), text]);
+    else if (output.request !== undefined) this.#noteReply(keyOf(output.lane, output.request), text);
     if (this.consumes) this.user.consumed(output.payload.length);
+  }
+  #noteReply(key: number, text: string): void {
+    const replies = this.replies.get(key);
+    if (replies) replies.push(text); else this.replies.set(key, [text]);
   }
   violation(what: string): void { this.violations.push(what); }
   moved(): void { /* nobody waits */ }
@@ -239,7 +244,29 @@ class TestOwner implements ServiceHalfOwner {
 /** `way`: its stream of the transport, with the bit of what goes unordered. */
 interface OnItsWay { readonly bytes: Buffer; readonly way: number }
 
-function port(queue: () => OnItsWay[], flushSoon: () => void): Port & { messageCharge: number } {
+function isUnprompted(bytes: Buffer): boolean {
+  return bytes[4] === mapping.DATA.type && readU32(bytes, offsets.DATA.id) === 0 && readU32(bytes, offsets.DATA.ppid) !== ASAP_PPID;
+}
+
+/** What has been sent in one direction, in that order. Taking the first leaves its place empty: `shift` moves all the others, and there may be hundreds of thousands. */
+class Way {
+  #frames: OnItsWay[] = [];
+  #head = 0;
+
+  get isEmpty(): boolean { return this.#head === this.#frames.length; }
+  push(frame: OnItsWay): void { this.#frames.push(frame); }
+  waiting(): OnItsWay[] { return this.#frames.slice(this.#head); }
+  take(frame: OnItsWay): void { this.#frames.splice(this.#frames.indexOf(frame, this.#head), 1); }
+
+  first(): OnItsWay | undefined {
+    if (this.isEmpty) return undefined;
+    const frame = this.#frames[this.#head++];
+    if (this.isEmpty) this.#frames.length = this.#head = 0;
+    return frame;
+  }
+}
+
+function port(queue: () => Way, flushSoon: () => void): Port & { messageCharge: number } {
   return {
     messageCharge: 0,
     congested: false,
