@@ -287,10 +287,10 @@ export class ServiceInstance implements LinkSession, Port, ServiceHalfOwner {
     return results.length === 0 ? undefined : Promise.all(results).then(() => undefined);
   }
 
-  encodeCookie(cookie: Buffer, coverage: Coverage, outputs: number): Uint8Array {
+  encodeCookie(cookie: Buffer, { covered, streams }: Coverage, outputs: number): Uint8Array {
     const { signer } = this.#service;
     this.#cookieIssued = signer.now();
-    return encodeAsap({ type: 'ASAP_COOKIE', cookie, snapshot: signer.sign(cookie, { sessionId: this.#sessionId, epoch: this.epoch, ...coverage, outputs, issued: this.#cookieIssued }) });
+    return encodeAsap({ type: 'ASAP_COOKIE', cookie, snapshot: signer.sign(cookie, { sessionId: this.#sessionId, epoch: this.epoch, covered, streams, outputs, issued: this.#cookieIssued }) });
   }
 
   ended(code: CloseCode, reason: string, cause?: unknown): void {

@@ -36,6 +36,8 @@ export class Credit {
     this.#outstanding += bytes;
     return this.#outstanding <= this.#total;
   }
+  /** It did. */
+  get isOverdrawn(): boolean { return this.#outstanding > this.#total; }
 
   /** @returns the bytes to grant now, or 0. */
   consume(bytes: number): number {

@@ -18,8 +18,10 @@ export class Output {
   declare readonly recovery: boolean;
   declare readonly ppid: number;
   declare payload: Buffer;
+  /** As in the header of its frames. */
+  declare readonly lane: number;
 
-  constructor(sessionId: string, request: number | undefined, index: number, number: number, recovery: boolean, ppid: number, payload: Buffer) {
+  constructor(sessionId: string, request: number | undefined, index: number, number: number, recovery: boolean, ppid: number, payload: Buffer, lane: number) {
     this.from = undefined;
     this.sessionId = sessionId;
     this.request = request;
@@ -28,26 +30,13 @@ export class Output {
     this.recovery = recovery;
     this.ppid = ppid;
     this.payload = payload;
+    this.lane = lane;
   }
 
   /** The `id` of the message it answers. */
   get inReplyTo(): string | undefined { return this.request === undefined ? undefined : messageId(this.sessionId, this.lane, this.recovery, this.request); }
-  /** As in the header of its frames. */
-  get lane(): number { return 0; }
   /** It came on that stream; a reply comes on its message's. */
   get stream(): number { return streamOf(this.lane); }
-}
-
-/** Of a lane beside stream 0 (D-23). */
-export class LaneOutput extends Output {
-  readonly #lane: number;
-
-  constructor(sessionId: string, request: number | undefined, index: number, number: number, recovery: boolean, ppid: number, payload: Buffer, lane: number) {
-    super(sessionId, request, index, number, recovery, ppid, payload);
-    this.#lane = lane;
-  }
-
-  override get lane(): number { return this.#lane; }
 }
 
 /** Outputs in the order they came, until the cookie (or DONE) that contains them has come; forgotten when the session leaves. */

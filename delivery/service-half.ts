@@ -53,7 +53,7 @@ export interface ServiceHalfOptions {
 
 /** `coverage`: undefined where the cookie is foreign. */
 interface Echo { readonly cookie: Buffer; readonly coverage: Coverage | undefined }
-interface PendingCookie { readonly bytes: Buffer; readonly coverage: Coverage; readonly outputs: number }
+interface PendingCookie extends Coverage { readonly bytes: Buffer; readonly outputs: number }
 
 const DATA = mapping.DATA.flags;
 const resolved = Promise.resolve();
@@ -61,6 +61,8 @@ const resolved = Promise.resolve();
 /** The pool element's half of a session in one epoch: its life, cookies (D-7), unprompted messages (D-12). What is handled and replied stands in its lanes, of which it is the first itself. */
 export class ServiceHalf extends ServiceLane {
   // In this order: first what each message needs, so that it lies together.
+  readonly half: this = this;
+  readonly lane: number = 0;
   state: 'accepting' | 'restoring' | 'serving' | 'draining' | 'ended' = 'accepting';
   isHeld = false;
   /** Of `running`. */
@@ -118,8 +120,6 @@ export class ServiceHalf extends ServiceLane {
     this.output = new OutputQueue(port, this);
   }
 
-  get half(): this { return this; }
-  get lane(): number { return 0; }
   get isEnded(): boolean { return this.state === 'ended'; }
   get isDraining(): boolean { return this.state === 'draining'; }
   get isServing(): boolean { return this.state === 'serving'; }
@@ -151,10 +151,8 @@ export class ServiceHalf extends ServiceLane {
 
   #lanes(): ServiceLane[] { return this.#side === undefined ? [this] : [this, ...this.#side.values()]; }
 
-  #coverage(): Coverage {
-    if (this.#side === undefined) return { covered: this.handledTo };
-    const used = [...this.#side.values()].filter(({ lane, handledTo }) => !isUnordered(lane) && handledTo !== 0);
-    return { covered: this.handledTo, streams: used.map(({ lane, handledTo }) => ({ stream: lane, covered: handledTo })).sort((a, b) => a.stream - b.stream) };
+  #pendingCookie(bytes: Buffer): PendingCookie {
+    return { bytes, covered: this.handledTo, streams: this.#side === undefined ? undefined : coverOf([...this.#side.values()]), outputs: this.outputs };
   }
 
   // ---- opening
@@ -180,7 +178,7 @@ export class ServiceHalf extends ServiceLane {
     const { cookie, coverage } = this.#echo;
     this.handledTo = coverage?.covered ?? 0;
     for (const { stream, covered } of coverage?.streams ?? []) this.laneOf(stream).handledTo = covered;
-    if (coverage) this.#latest = { bytes: cookie, coverage, outputs: 0 };
+    if (coverage) this.#latest = { bytes: cookie, ...coverage, outputs: 0 };
     return this.owner.restore(this.#echo.cookie);
   }
 
@@ -230,7 +228,7 @@ export class ServiceHalf extends ServiceLane {
 
   /** For the lanes: its handler has settled. */
   handled(incoming: Incoming): void {
-    if (incoming.cookie) this.#cookie = { bytes: incoming.cookie, coverage: this.#coverage(), outputs: this.outputs };
+    if (incoming.cookie) this.#cookie = this.#pendingCookie(incoming.cookie);
     this.#countTowardsCookie(incoming);
   }
 
@@ -273,7 +271,7 @@ export class ServiceHalf extends ServiceLane {
     if (cookie.length > MAX_COOKIE) throw new UsageError('COOKIE_TOO_LARGE', `a state cookie of ${cookie.length} bytes; ${MAX_COOKIE} are possible`);
     if (this.state !== 'accepting' && !this.stateful) throw new UsageError('STATELESS_SERVICE', 'setCookie needs a service with a cookie listener or a snapshot (declared when onSession settles)');
     if (incoming && !incoming.settled) { incoming.cookie = cookie; return; }
-    this.#cookie = { bytes: cookie, coverage: this.#coverage(), outputs: this.outputs };
+    this.#cookie = this.#pendingCookie(cookie);
     this.#restartCount();
     this.port.flushSoon();
   }
@@ -390,8 +388,8 @@ export class ServiceHalf extends ServiceLane {
     return this.#unpromptedSinceCookie || this.#sinceCookie * 2 >= windowMessages || this.#bytesSinceCookie * 2 >= windowBytes;
   }
 
-  #writeCookie({ bytes, coverage, outputs }: PendingCookie): void {
-    writeData(this.port, this.session, 0, ASAP_PPID, 0, this.owner.encodeCookie(bytes, coverage, outputs));
+  #writeCookie(cookie: PendingCookie): void {
+    writeData(this.port, this.session, 0, ASAP_PPID, 0, this.owner.encodeCookie(cookie.bytes, cookie, cookie.outputs));
   }
 
   /** For the lanes. */
@@ -401,6 +399,12 @@ export class ServiceHalf extends ServiceLane {
     this.#idle = undefined;
     for (const resolve of waiting) resolve();
   }
+}
+
+/** What has been handled on streams beside 0. */
+function coverOf(lanes: readonly ServiceLane[]): StreamCover[] {
+  const used = lanes.filter(({ lane, handledTo }) => !isUnordered(lane) && handledTo !== 0);
+  return used.map(({ lane, handledTo }) => ({ stream: lane, covered: handledTo })).sort((a, b) => a.stream - b.stream);
 }
 
 function unorderedRefusal(length: number, isCommitted: boolean): UsageError | undefined {

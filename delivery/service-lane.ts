@@ -96,6 +96,12 @@ export abstract class ServiceLane extends Credit implements IncomingOwner {
     }
     half.current = undefined;
     if (!isThenable(result)) return this.#settleAtOnce(incoming);
+    this.#runOn(incoming, result);
+  }
+
+  /** The handler has returned a promise. A method of its own, as are others below: what is rare would keep the compiler from putting the way of each message into one piece, and a closure costs its variables in each call. */
+  #runOn(incoming: Incoming, result: PromiseLike<void>): void {
+    const { half } = this;
     half.running.add(incoming);
     half.runningCount++;
     this.#running++;
@@ -170,13 +176,16 @@ export abstract class ServiceLane extends Credit implements IncomingOwner {
   #writeReply({ recovery, sequence }: Incoming, index: number, ppid: number, payload: Uint8Array): Promise<void> {
     const { half, lane } = this;
     const flags = recovery ? REPLY.recovery : 0;
-    if (!half.mayWrite(payload.length + half.charge)) {
-      half.commitSettled(); // what is held for earlier handlers is given out, which brings credit
-      const copy = copyOf(payload);
-      return half.output.put(copy.length + half.charge, () => { writeReply(half.port, half.session, flags, ppid, sequence, index, copy, lane, half.way(lane)); }) ?? resolved;
-    }
+    if (!half.mayWrite(payload.length + half.charge)) return this.#writeReplyLater(flags, ppid, sequence, index, payload);
     this.#lastReply = writeReply(half.port, half.session, flags, ppid, sequence, index, payload, lane, half.way(lane));
     return resolved;
+  }
+
+  #writeReplyLater(flags: number, ppid: number, sequence: number, index: number, payload: Uint8Array): Promise<void> {
+    const { half, lane } = this;
+    half.commitSettled(); // what is held for earlier handlers is given out, which brings credit
+    const copy = copyOf(payload);
+    return half.output.put(copy.length + half.charge, () => { writeReply(half.port, half.session, flags, ppid, sequence, index, copy, lane, half.way(lane)); }) ?? resolved;
   }
 
   acknowledge(incoming: Incoming): void {
@@ -217,19 +226,27 @@ export abstract class ServiceLane extends Credit implements IncomingOwner {
   /** What goes unordered comes in whatever order. */
   #inOrder(id: number): boolean {
     if (isUnordered(this.lane)) return true;
-    if (this.#received !== 0 && !isAfter(id, this.#received)) { this.half.close('PROTOCOL_ERROR', `message ${id} after message ${this.#received}${this.lane === 0 ? '' : ` of stream ${this.lane}`}`); return false; }
+    if (this.#received !== 0 && !isAfter(id, this.#received)) return this.#isMisplaced(id);
     this.#received = id;
     return true;
+  }
+
+  #isMisplaced(id: number): false {
+    this.half.close('PROTOCOL_ERROR', `message ${id} after message ${this.#received}${this.lane === 0 ? '' : ` of stream ${this.lane}`}`);
+    return false;
   }
 
   get hasReceived(): boolean { return this.#received !== 0; }
 
   #whole(fragment: Buffer, hasMore: boolean): Buffer | undefined {
-    if (!this.receive(fragment.length)) {
+    return this.receive(fragment.length) && !hasMore && this.#partial === undefined ? fragment : this.#assembled(fragment, hasMore);
+  }
+
+  #assembled(fragment: Buffer, hasMore: boolean): Buffer | undefined {
+    if (this.isOverdrawn) {
       this.half.close('PROTOCOL_ERROR', `more than the credit of ${DEFAULT_CREDIT} bytes was sent`);
       return undefined;
     }
-    if (!hasMore && this.#partial === undefined) return fragment;
     const whole = (this.#partial ??= new Reassembly()).add(fragment, hasMore);
     if (this.#partial.isCrumbled) this.half.close('PROTOCOL_ERROR', 'a message in too many fragments');
     return whole;

@@ -40,6 +40,8 @@ const { recovery } = mapping.DATA.flags;
  *  is the first itself. It lives as long as the session and is bound to one link at a time; frames of other epochs never reach it. */
 export class UserHalf extends UserLane {
   // In this order: first what each message needs, so that it lies together.
+  readonly half: this = this;
+  readonly lane: number = 0;
   port: UserPort | undefined;
   /** On its link. */
   session = 0;
@@ -78,8 +80,6 @@ export class UserHalf extends UserLane {
     this.sessionId = id.toString('hex');
   }
 
-  get half(): this { return this; }
-  get lane(): number { return 0; }
   /** Of the session; a foreign cookie weakens it (D-24). */
   get mode(): DeliveryMode { return this.#mode; }
   get isStateful(): boolean { return this.#stateful; }

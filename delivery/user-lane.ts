@@ -1,7 +1,7 @@
 import { mapping, offsets, readU32 } from '../wire/mapping.js';
 import { pieceOf } from './buffers.js';
 import { Credit, DEFAULT_CREDIT, MESSAGE_CHARGE, MOST_MESSAGES } from './credit.js';
-import { HeldOutputs, LaneOutput, Output } from './held.js';
+import { HeldOutputs, Output } from './held.js';
 import type { DeliveryMode } from './modes.js';
 import { writeData } from './port.js';
 import { Reassembly } from './reassembly.js';
@@ -99,8 +99,7 @@ export abstract class UserLane extends Credit {
 
   #output(request: number | undefined, index: number, isRecovery: boolean, ppid: number, payload: Buffer): Output {
     const { half, lane } = this;
-    const number = ++half.outputs;
-    return lane === 0 ? new Output(half.sessionId, request, index, number, isRecovery, ppid, payload) : new LaneOutput(half.sessionId, request, index, number, isRecovery, ppid, payload, lane);
+    return new Output(half.sessionId, request, index, ++half.outputs, isRecovery, ppid, payload, lane);
   }
 
   onDone(bytes: Buffer, start: number): void {
@@ -257,11 +256,16 @@ export abstract class UserLane extends Credit {
   /** Puts fragments together; counts the session's credit. */
   #whole(payload: Buffer, hasMore: boolean): Buffer | undefined {
     const { half } = this;
-    if (!half.receive(hasMore ? payload.length : payload.length + half.messageCharge)) {
+    return half.receive(hasMore ? payload.length : payload.length + half.messageCharge) && !hasMore && this.#partial === undefined ? payload : this.#assembled(payload, hasMore);
+  }
+
+  /** A method of its own: what is rare would keep the compiler from putting the way of each message into one piece. */
+  #assembled(payload: Buffer, hasMore: boolean): Buffer | undefined {
+    const { half } = this;
+    if (half.isOverdrawn) {
       half.owner.violation(`more than the credit of ${OUTPUT_CREDIT} bytes was sent`);
       return undefined;
     }
-    if (!hasMore && this.#partial === undefined) return payload;
     const whole = (this.#partial ??= new Reassembly()).add(payload, hasMore);
     if (this.#partial.isCrumbled) half.owner.violation('a message in too many fragments');
     return whole;

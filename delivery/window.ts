@@ -25,9 +25,11 @@ export class Kept {
   declare readonly ackWanted: boolean;
   private declare readonly memory: Buffer;
   private declare readonly at: number;
+  /** As in the header of its frames. */
+  declare readonly lane: number;
 
   /** @param payload is copied. */
-  constructor(id: number, mode: DeliveryMode, ppid: number, ackWanted: boolean, payload: Uint8Array) {
+  constructor(id: number, mode: DeliveryMode, ppid: number, ackWanted: boolean, payload: Uint8Array, lane: number) {
     this.covered = this.done = this.sent = this.answered = false;
     this.mode = mode;
     this.settle = this.unlimit = undefined;
@@ -38,28 +40,15 @@ export class Kept {
     this.ackWanted = ackWanted;
     this.at = slab.put(payload);
     this.memory = slab.memory;
+    this.lane = lane;
   }
 
-  /** As in the header of its frames. */
-  get lane(): number { return 0; }
   get stream(): number { return streamOf(this.lane); }
   /** Of the session: ids count in each lane. */
   get key(): number { return keyOf(this.lane, this.id); }
 
   /** Made when somebody looks: as a rule nobody does, since a message is transmitted while it is still the caller's. */
   get payload(): Buffer { return pieceOf(this.memory, this.at, this.at + this.length); }
-}
-
-/** Of a lane beside stream 0 (D-23). */
-class LaneKept extends Kept {
-  readonly #lane: number;
-
-  constructor(id: number, mode: DeliveryMode, ppid: number, ackWanted: boolean, payload: Uint8Array, lane: number) {
-    super(id, mode, ppid, ackWanted, payload);
-    this.#lane = lane;
-  }
-
-  override get lane(): number { return this.#lane; }
 }
 
 /** A message of a session, among those of all its lanes. */
@@ -92,9 +81,8 @@ export class Window {
   #doneCursor = 0;
   /** Behind the last that is DONE in this epoch. */
   #handled = 0;
-  readonly limits: WindowLimits;
-
   readonly #lane: number;
+  readonly limits: WindowLimits;
 
   constructor(limits: WindowLimits, lane = 0) {
     this.#lane = lane;
@@ -122,8 +110,7 @@ export class Window {
 
   /** @param payload is copied. */
   add(payload: Uint8Array, mode: DeliveryMode, ppid: number, ackWanted: boolean): Kept {
-    const id = nextSerial(this.lastId);
-    const kept = this.#lane === 0 ? new Kept(id, mode, ppid, ackWanted, payload) : new LaneKept(id, mode, ppid, ackWanted, payload, this.#lane);
+    const kept = new Kept(nextSerial(this.lastId), mode, ppid, ackWanted, payload, this.#lane);
     if (this.#tail - this.#head > this.#mask) this.#grow();
     this.#ring[this.#tail++ & this.#mask] = kept;
     this.#bytes += payload.length;

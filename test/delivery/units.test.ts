@@ -79,7 +79,7 @@ describe('epochs (D-14)', () => {
 });
 
 describe('held outputs (D-10)', () => {
-  const output = (request: number | undefined, number: number, payload = Buffer.from(String(number))) => new Output('s', request, 0, number, false, 0, payload);
+  const output = (request: number | undefined, number: number, payload = Buffer.from(String(number))) => new Output('s', request, 0, number, false, 0, payload, 0);
 
   it('are given out in order, those that are committed only', () => {
     const held = new HeldOutputs();
@@ -114,7 +114,7 @@ describe('held outputs (D-10)', () => {
   });
 
   it('D-1: name the message they answer', () => {
-    expect([output(7, 1).inReplyTo, output(undefined, 1).inReplyTo, new Output('s', 1, 0, 1, true, 0, Buffer.alloc(0)).inReplyTo]).toEqual(['s:7', undefined, 's:r1']);
+    expect([output(7, 1).inReplyTo, output(undefined, 1).inReplyTo, new Output('s', 1, 0, 1, true, 0, Buffer.alloc(0), 0).inReplyTo]).toEqual(['s:7', undefined, 's:r1']);
   });
 });
 

@@ -40,7 +40,7 @@ export const faults: readonly PlantedFault[] = [
   },
   {
     name: 'snapshot id off by one', scenario: 'session', file: 'delivery/service-half.ts',
-    edits: one('if (incoming.cookie) this.#cookie = { bytes: incoming.cookie, coverage: this.#coverage(),', 'if (incoming.cookie) this.#cookie = { bytes: incoming.cookie, coverage: { covered: this.handledTo - 1 },'),
+    edits: one('return { bytes, covered: this.handledTo,', 'return { bytes, covered: this.handledTo - 1,'),
   },
   {
     name: 'a thawed PE that goes on', scenario: 'session', file: 'actors/service.ts',

@@ -233,8 +233,8 @@ class TestOwner implements ServiceHalfOwner {
     return this.#instance!.handle(incoming);
   }
   restore(cookie: Buffer): void | PromiseLike<void> { return this.#instance!.restore?.(cookie); }
-  encodeCookie(cookie: Buffer, coverage: Coverage, outputs: number): Uint8Array {
-    return encodeAsap({ type: 'ASAP_COOKIE', cookie, snapshot: encodeSnapshot({ sessionId: Buffer.alloc(16, 7), epoch: this.#half!.epoch, ...coverage, outputs, issued: 0 }) });
+  encodeCookie(cookie: Buffer, { covered, streams }: Coverage, outputs: number): Uint8Array {
+    return encodeAsap({ type: 'ASAP_COOKIE', cookie, snapshot: encodeSnapshot({ sessionId: Buffer.alloc(16, 7), epoch: this.#half!.epoch, covered, streams, outputs, issued: 0 }) });
   }
   readonly from = undefined;
   mayRun(): boolean { return true; }
