@@ -17,6 +17,10 @@ export interface EnrpCopyOwner {
 export class EnrpCopy {
   /** Removed while the table of a mentor is on its way: its pieces do not revive them. */
   #removed: Map<string, Generation | undefined> | undefined;
+  /** Not named by whom they belonged to, which is by identifier. */
+  readonly #disowned = new Map<RegisteredElement, number>();
+  /** Their tables may name some of these. */
+  readonly #awaited = new Set<Peer>();
   /** By the mentor, in this download. */
   readonly #named = new Set<string>();
 
@@ -45,10 +49,20 @@ export class EnrpCopy {
 
   /** Those that it has not named are not its own any more (§3.6.3 step 5). */
   sweep(peer: Peer): void {
-    const { handlespace } = this.core;
-    for (const element of peer.marked ?? []) {
-      if (element.home === peer.id && handlespace.find(element.pool.key, element.identifier) === element) this.core.unreplicated(element);
+    for (const element of peer.marked ?? []) this.#disowned.set(element, peer.id);
+    if (this.#disowned.size > 0) for (const other of this.owner.peers.values()) if (other.isInQuestion && other !== peer) this.#awaited.add(other);
+    this.settled(peer);
+  }
+
+  /** The table of that peer has come, or will not. What is nobody's is removed; not while the table of another one is to come that may name it: elements change hands while a registrar
+   *  is cut off or frozen, and their old owner's table may come before their new one's. */
+  settled(peer: Peer): void {
+    this.#awaited.delete(peer);
+    if (this.#awaited.size > 0) return;
+    for (const [element, home] of this.#disowned) {
+      if (element.home === home && this.core.handlespace.find(element.pool.key, element.identifier) === element) this.core.unreplicated(element);
     }
+    this.#disowned.clear();
   }
 
   beginDownload(): void {
@@ -97,7 +111,9 @@ export class EnrpCopy {
       return;
     }
     const copy = this.core.replicated(key, element);
-    if (copy !== undefined) peer.marked?.delete(copy);
+    if (copy === undefined) return;
+    peer.marked?.delete(copy);
+    this.#disowned.delete(copy);
   }
 
   /** Its word is older than ours. Where both homes gave the same generation at the same time others may have followed that peer's: all are told, or they would lose the element

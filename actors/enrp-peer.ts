@@ -15,6 +15,8 @@ export interface PeerOwner {
   suspectsItself(): boolean;
   obeyPeer(peer: Peer, order: RegistrarPeerOrder): void;
   peerChanged(peer: Peer): void;
+  /** It is in question no longer. */
+  peerSettled(peer: Peer): void;
   peerFailed(peer: Peer, error: unknown): void;
 }
 
@@ -37,6 +39,8 @@ export class Peer {
   /** More of its table is to come. */
   isBetweenPieces = false;
   state: PeerState | 'gone' = 'unknown';
+  /** It owns other elements than is known here, by its checksum; its table is to come. */
+  isInQuestion = false;
   #lastHeard: Milliseconds;
   #askedAt: Milliseconds;
   #link: EnrpLink | undefined;
@@ -56,7 +60,10 @@ export class Peer {
       owner.obeyPeer(this, order);
     });
     this.actor.subscribe({
-      next: ({ value }) => { this.#note(typeof value === 'string' ? value : 'active'); },
+      next: (snapshot) => {
+        this.#note(typeof snapshot.value === 'string' ? snapshot.value : 'active');
+        this.#question(snapshot.matches({ active: { data: 'differing' } }) || snapshot.matches({ active: { data: 'resyncing' } }));
+      },
       error: (error) => { owner.peerFailed(this, error); },
     });
     this.actor.start();
@@ -77,6 +84,12 @@ export class Peer {
   heard(): void {
     this.#lastHeard = this.owner.environment.clock.now();
     if (this.state !== 'active') this.tell({ type: 'heard' });
+  }
+
+  #question(isInQuestion: boolean): void {
+    if (isInQuestion === this.isInQuestion) return;
+    this.isInQuestion = isInQuestion;
+    if (!isInQuestion) this.owner.peerSettled(this);
   }
 
   #note(state: PeerState | 'gone'): void {

@@ -343,6 +343,8 @@ export class Enrp implements Replicas, EnrpLinkOwner, PeerOwner, TakeoversOwner,
     this.#forget(peer);
   }
 
+  peerSettled(peer: Peer): void { this.#copy.settled(peer); }
+
   obeyPeer(peer: Peer, order: RegistrarPeerOrder): void {
     const { link, id } = peer;
     switch (order.type) {

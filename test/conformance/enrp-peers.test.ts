@@ -189,6 +189,33 @@ describe('audit (RFC 5353 §3.6)', () => {
     expect(other.of('ENRP_HANDLE_UPDATE')).toEqual([]);
   });
 
+  it.each([['names it', [2]], ['does not name it either', []]] as const)('X-41: what its owner does not name any more stays while the table of another peer is to come; that one %s', async (_, named) => {
+    const { world, peers: [peer, other], pe, timers } = await setting();
+    for (const identifier of [1, 2]) peer.send(update('ADD_PE', foreign(identifier)));
+    await world.advance(5);
+    const listed = async (): Promise<readonly number[]> => (await pe.resolve()).poolElements.map(({ identifier }) => identifier).sort();
+    peer.pieces = [[{ poolHandle: echo, poolElements: [foreign(1)] }]];
+    other.pieces = [named.map((identifier) => ({ poolHandle: echo, poolElements: [foreign(identifier, { homeRegistrar: other.id })] }))];
+    for (const each of [peer, other]) {
+      each.rest();
+      each.saysChecksum = 0x1234;
+    }
+    const says = async (each: EnrpPeer, after: number): Promise<void> => {
+      await world.advance(after);
+      each.send(each.presence());
+      await world.advance(10);
+    };
+    const stands = timers.peerHeartbeatCycle / 2 + 1;
+    await says(peer, 0);
+    await says(other, stands);
+    await says(peer, 0);
+    expect([peer, other].map((each) => each.of('ENRP_HANDLE_TABLE_REQUEST').length)).toEqual([1, 0]);
+    expect(await listed()).toEqual([1, 2]);
+    await says(other, stands);
+    expect(other.of('ENRP_HANDLE_TABLE_REQUEST')).toHaveLength(1);
+    expect(await listed()).toEqual([1, ...named]);
+  });
+
   // proves 5353-3.6.3-d
   it('§3.6.3, 3: asked with W = 1 it gives what it owns, and no more', async () => {
     const { world, peers: [peer], pe } = await setting();
