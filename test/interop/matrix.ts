@@ -53,7 +53,7 @@ export const matrix = {
 
   // policies
   P1: { rsplib: 'registrar', ours: 'PEs, PU', title: 'each policy, also the private ones: shares of selection as at our registrar' },
-  P2: { rsplib: 'PEs, PU', ours: 'registrar', title: 'each policy, also the private ones: shares of selection as at theirs' },
+  P2: { rsplib: 'registrar, PEs', ours: 'registrar, PU', title: 'policies of rspserver, also private ones: shares of selection at both registrars' },
 
   // registrars among each other
   R1: { rsplib: 'registrar', ours: 'registrar', title: 'ours joins theirs: list, handle table' },
