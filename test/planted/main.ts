@@ -5,13 +5,16 @@ import { Copies } from './copies.js';
 import { faults, type PlantedFault } from './faults.js';
 import type { Finding } from './seeds.js';
 
-/** `npm run planted [-- NAME...]`: whether the simulated world finds what is wrong, and how many seeds it takes. */
+/** `npm run planted [-- NAME... | N/M]`: whether the simulated world finds what is wrong, and how many seeds it takes. */
 
 const SEEDS = 500;
 /** For one seed, or for all of a fault: one that makes a seed endless is found as well. */
 const PATIENCE = 240_000;
 
-const chosen = process.argv.length > 2 ? faults.filter(({ name }) => process.argv.slice(2).some((part) => name.includes(part))) : faults;
+const given = process.argv.slice(2);
+/** `2/3`: the second third of them. */
+const [, share, shares] = /^(\d+)\/(\d+)$/.exec(given[0] ?? '') ?? [];
+const chosen = shares !== undefined ? faults.filter((_, index) => index % Number(shares) === Number(share) - 1) : given.length > 0 ? faults.filter(({ name }) => given.some((part) => name.includes(part))) : faults;
 const copies = new Copies(process.cwd());
 let found = 0;
 try {
